@@ -1,0 +1,73 @@
+"""The layout of one run below its prefix ``<runs>/<run id>/``, the same on a disk and in a bucket."""
+
+import json
+from typing import Any
+
+RUN = "run.json"
+SHARDS = "shards/"
+SHARD_INDEX = f"{SHARDS}index.json"
+REPORT_PAGE = "report/report.html"
+REPORT_UI_PAGE = "report/ui/index.html"
+REPORT_UI_PICTURES = "report/ui/pictures"
+METRICS = "report/metrics.json"
+PREDICTIONS = "report/predictions.csv"
+
+CASES_PER_PART = 64
+"""Ledger parts are cut every so many cases of the shard's order, so that an interrupted run cuts them the same way."""
+
+
+def shard_file(shard: str) -> str:
+    """The shard's dataset file (DTD)."""
+    return f"shards/{shard}.yml"
+
+
+def results(shard: str) -> str:
+    """The folder of one shard's results, with its closing slash."""
+    return f"results/{shard}/"
+
+
+def ledger_part(shard: str, part: int) -> str:
+    """One part of the shard's ledger, JSON lines."""
+    return f"results/{shard}/cases/{part:05d}.jsonl"
+
+
+def provenance(shard: str, digest: str) -> str:
+    """Which model, code and compute class inferred the cases whose ledger lines say ``"by": digest``."""
+    return f"results/{shard}/provenance/{digest}.json"
+
+
+def summary(shard: str) -> str:
+    """Written last: its presence means that the shard is complete."""
+    return f"results/{shard}/summary.json"
+
+
+def timing(shard: str) -> str:
+    """Times, rates, host and device: what differs between runs."""
+    return f"results/{shard}/timing.json"
+
+
+def output(case: str, extension: str) -> str:
+    """A mask, heat map or score file of one case; ``extension`` without its leading dot."""
+    return f"outputs/{case}.{extension}"
+
+
+def shard_id(number: int, count: int) -> str:
+    """Zero-padded to three digits, or to as many as ``count`` shards need."""
+    return str(number).zfill(max(3, len(str(count - 1))))
+
+
+def case_id(index: int, images: int) -> str:
+    """The index of a case in its dataset, zero-padded to the digits that ``images`` images need."""
+    return str(index).zfill(len(str(max(images - 1, 0))))
+
+
+def to_json(value: Any) -> bytes:
+    """JSON for a person to read and a machine to compare: sorted keys, two spaces, a final newline, no NaN."""
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()
+
+
+def to_json_line(value: Any) -> bytes:
+    """One compact JSON line with sorted keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()

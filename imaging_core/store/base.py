@@ -1,0 +1,75 @@
+"""What every store offers: whole-or-absent objects under one prefix, and sources to decode from."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from imaging_core.store.location import Location
+
+
+class Source(Protocol):
+    """The bytes of one object, in the form that a decoder needs.
+
+    Every method raises :class:`~imaging_core.errors.MissingError` when nothing is there,
+    :class:`~imaging_core.errors.TemporaryError` when a retry may help, and
+    :class:`~imaging_core.errors.ConfigurationError` when access is denied.
+    """
+
+    @property
+    def location(self) -> Location:
+        """Where the bytes lie."""
+        ...
+
+    def size(self) -> int:
+        """Length in bytes."""
+        ...
+
+    def bytes(self, most: int | None = None) -> bytes:
+        """The whole object; TooLargeError when it is longer than ``most`` bytes, of which no more is read."""
+        ...
+
+    def open(self) -> BinaryIO:
+        """A seekable binary file; reads fetch only the ranges asked for."""
+        ...
+
+    def path(self) -> AbstractContextManager[Path]:
+        """A local file that is there until the context ends; spooled to disk when the store is remote."""
+        ...
+
+
+class Store(Protocol):
+    """Objects under one prefix. Keys are relative, with ``/`` between their parts."""
+
+    @property
+    def root(self) -> Location:
+        """The prefix."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The object's bytes; MissingError when there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write an object, whole or not at all; what was there before is replaced."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """The keys that start with ``prefix`` (a folder, ending in ``/``, or empty), sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens when there is none."""
+        ...
+
+
+class SizeLister(Protocol):
+    """Looks up how long many objects are, at the price of few requests."""
+
+    def __call__(self, locations: Iterable[Location]) -> dict[Location, int]:
+        """Sizes in bytes; a location that holds nothing, or cannot be looked up cheaply, is left out."""
+        ...

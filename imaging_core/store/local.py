@@ -1,0 +1,217 @@
+"""The local folder store: a file gets its name when it is complete, so that every write is whole or absent."""
+
+import errno
+import os
+import secrets
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import BinaryIO
+
+from imaging_core.errors import ConfigurationError, DataError, MissingError, TooLargeError
+from imaging_core.store.location import Location
+
+TEMPORARY_PREFIX = ".unfinished-"
+
+_WITHOUT_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
+"""What file systems without O_TMPFILE answer, or Linux without /proc."""
+
+_NO_NAME = {errno.ENAMETOOLONG, errno.ELOOP}
+_NEVER_WRITABLE = {
+    *_NO_NAME,
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+}
+
+
+class LocalSource:
+    """One file on this machine's disk."""
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self._path = Path(location.path)
+
+    def size(self) -> int:
+        """Length in bytes."""
+        with _clear_errors(self._path):
+            return self._path.stat().st_size
+
+    def bytes(self, most: int | None = None) -> bytes:
+        """The whole file; TooLargeError when it is longer than ``most`` bytes."""
+        with self.open() as file, _clear_errors(self._path):
+            size = os.fstat(file.fileno()).st_size
+            if most is not None and size > most:
+                raise TooLargeError(f"{self._path}: {size} bytes, more than the {most} allowed")
+            return file.read()
+
+    def open(self) -> BinaryIO:
+        """The file, opened for reading; DataError for a pipe or a device, which may never end."""
+        with _clear_errors(self._path):
+            if not stat.S_ISREG(self._path.stat().st_mode) and not self._path.is_dir():
+                raise DataError(f"{self._path}: is not a regular file")
+            return self._path.open("rb")
+
+    def path(self) -> AbstractContextManager[Path]:
+        """The file where it lies."""
+        with _clear_errors(self._path):
+            self._path.stat()
+        return nullcontext(self._path)
+
+
+class LocalStore:
+    """A folder. Objects are files; unfinished writes have names that :meth:`list` leaves out."""
+
+    def __init__(self, root: Location) -> None:
+        self.root = root
+        self._folder = Path(root.path)
+
+    def get(self, key: str) -> bytes:
+        """The file's bytes."""
+        path = self._folder / key
+        with _clear_errors(path):
+            return path.read_bytes()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a file without a name, flush it to the disk, then name it: a kill at any moment leaves nothing behind.
+
+        A file that holds the same bytes already is left alone, as when a step is run again.
+        """
+        path = self._folder / key
+        if _holds(path, data):
+            return
+        with _clear_write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                _write_nameless(path, data)
+            except OSError as error:
+                if error.errno not in _WITHOUT_NAMELESS_FILES:
+                    raise
+                _write_beside(path, data)
+
+    def exists(self, key: str) -> bool:
+        """Whether the file is there."""
+        return (self._folder / key).is_file()
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """The keys below a folder, sorted."""
+        keys = []
+        for folder, _, names in os.walk(self._folder / prefix):
+            relative = os.path.relpath(folder, self._folder)
+            below = "" if relative == "." else relative + "/"
+            keys += [below + name for name in names if not name.startswith(TEMPORARY_PREFIX)]
+        yield from sorted(keys)
+
+    def delete(self, key: str) -> None:
+        """Remove the file, if there is one."""
+        (self._folder / key).unlink(missing_ok=True)
+
+
+def local_sizes(locations: Iterable[Location]) -> dict[Location, int]:
+    """Sizes in bytes of the files that are there; each folder is read once, however many locations it holds."""
+    by_folder: dict[str, list[Location]] = {}
+    for location in locations:
+        by_folder.setdefault(location.path.rpartition("/")[0] or "/", []).append(location)
+    sizes = {}
+    for folder, members in by_folder.items():
+        try:
+            with os.scandir(folder) as entries:
+                there = {entry.name: entry for entry in entries}
+        except OSError:
+            continue
+        for location in members:
+            entry = there.get(location.name)
+            try:
+                if entry is not None and entry.is_file():
+                    sizes[location] = entry.stat().st_size
+            except OSError:
+                continue
+    return sizes
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _write_nameless(path: Path, data: bytes) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.fdopen(os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            nameless = f"/proc/self/fd/{file.fileno()}"
+            try:
+                os.link(nameless, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+            except FileExistsError:  # a link replaces nothing, a rename does
+                temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
+                os.link(nameless, temporary.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+                try:
+                    temporary.replace(path)
+                except OSError:
+                    temporary.unlink()
+                    raise
+    finally:
+        os.close(folder)
+
+
+def _write_beside(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o666 & ~_UMASK)
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class _clear_errors:  # noqa: N801 - reads as a statement
+    """Turns what the operating system says about one path into our errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise MissingError(f"{self._path}: no such file") from error
+        if isinstance(error, IsADirectoryError):
+            raise DataError(f"{self._path}: is a folder, not a file") from error
+        if isinstance(error, PermissionError):
+            raise ConfigurationError(f"{self._path}: permission denied; check the owner and the mode") from error
+        if isinstance(error, OSError) and error.errno in _NO_NAME:
+            raise DataError(f"{self._path}: {error.strerror}") from error
+
+
+class _clear_write_errors:  # noqa: N801 - reads as a statement
+    """Says of a place that can never be written to what is wrong with it; a full disk is left to the command."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, OSError) and error.errno in _NEVER_WRITABLE:
+            raise ConfigurationError(
+                f"{self._path}: cannot be written: {error.strerror}; choose another place"
+            ) from error
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _read_umask()  # once, at import: setting it later would race with other threads' writes

@@ -1,0 +1,75 @@
+"""The folder store: whole or absent, whatever happens, and nothing left behind."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from imaging_core.errors import MissingError
+from imaging_core.store import Location, open_store
+from imaging_core.store import local as local_module
+
+WRITER = """
+import itertools, sys
+from imaging_core.store import Location, open_store
+store = open_store(Location.parse(sys.argv[1]))
+for number in itertools.count():
+    store.put("new/%d" % number, b"x" * 100_000)
+    store.put("same", b"%d" % (number % 2) * 100_000)
+"""
+
+
+@pytest.fixture(params=["nameless", "beside"])
+def store(request, tmp_path, monkeypatch):
+    if request.param == "beside":
+
+        def refuse(path, data):
+            raise OSError(errno.EOPNOTSUPP, "not on this file system")
+
+        monkeypatch.setattr(local_module, "_write_nameless", refuse)
+    return open_store(Location.parse(str(tmp_path)))
+
+
+def test_objects_are_written_replaced_listed_and_removed(store, tmp_path):
+    store.put("a/b", b"one")
+    store.put("a/b", b"two")
+    store.put("a/c", b"")
+    assert store.get("a/b") == b"two"
+    assert list(store.list("a/")) == ["a/b", "a/c"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b", "c"]
+    store.delete("a/b")
+    store.delete("a/b")
+    assert not store.exists("a/b")
+    with pytest.raises(MissingError):
+        store.get("a/b")
+
+
+def test_files_have_the_mode_of_the_umask(store, tmp_path):
+    store.put("a", b"1")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_the_same_bytes_are_not_written_again(store, tmp_path):
+    store.put("a", b"1")
+    before = (tmp_path / "a").stat().st_mtime_ns
+    store.put("a", b"1")
+    assert (tmp_path / "a").stat().st_mtime_ns == before
+
+
+def test_a_killed_writer_leaves_whole_files_only(tmp_path):
+    project = Path(__file__).parents[3]
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], cwd=project)
+    while not (tmp_path / "new" / "5").exists():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    sizes = {path.stat().st_size for path in (tmp_path / "new").iterdir()}
+    assert sizes == {100_000}
+    assert (tmp_path / "same").stat().st_size == 100_000

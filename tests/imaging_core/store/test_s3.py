@@ -1,0 +1,194 @@
+"""The S3 store against a real MinIO server, with real faults between them."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from imaging_core.errors import ConfigurationError, MissingError, TemporaryError
+from imaging_core.store import Location, Store, open_source, open_store, s3_retry, sizes
+from imaging_core.store.s3_client import client
+from tests.s3_server import BUCKET, S3Server, Toxiproxy, running_server, running_toxiproxy
+
+AWKWARD = [
+    "plain.png",
+    "with space.png",
+    "ünïcode-日本.png",
+    "a+b.png",
+    "100%.png",
+    "#1.png",
+    "a&b=c?.png",
+    "%2F.png",
+    "deep/er/x.png",
+]
+LARGE = bytes(range(256)) * 160_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with running_server(tmp_path_factory.mktemp("minio")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store under a prefix of its own, straight to the server."""
+    use(monkeypatch, server, server.endpoint)
+    yield open_store(Location.parse(f"s3://{BUCKET}/{request.node.name}"))
+    client.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def proxy(server: S3Server) -> Iterator[Toxiproxy]:
+    with running_toxiproxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def faulty(
+    server: S3Server, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Store]:
+    """A store whose connections all pass through toxiproxy."""
+    use(monkeypatch, server, proxy.endpoint)
+    yield open_store(Location.parse(f"s3://{BUCKET}/{request.node.name}"))
+    proxy.reset()
+    client.cache_clear()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, server: S3Server, endpoint: str) -> None:
+    client.cache_clear()
+    for name, value in server.environment(endpoint).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+def test_what_is_put_is_got_back_whatever_its_key(s3: Store, key: str) -> None:
+    s3.put(key, key.encode())
+    assert s3.get(key) == key.encode()
+    assert list(s3.list()) == [key]
+    assert open_source(s3.root.join(key)).size() == len(key.encode())
+    s3.delete(key)
+    assert not s3.exists(key)
+
+
+def test_keys_are_listed_sorted_and_below_a_folder_only(s3: Store) -> None:
+    for key in ("b/2", "b/1", "a", "bb/3"):
+        s3.put(key, b"x")
+    assert list(s3.list()) == ["a", "b/1", "b/2", "bb/3"]
+    assert list(s3.list("b/")) == ["b/1", "b/2"]
+
+
+def test_a_large_object_is_read_whole_in_ranges_and_as_a_file(s3: Store) -> None:
+    s3.put("large", LARGE)
+    source = open_source(s3.root.join("large"))
+    assert source.bytes() == LARGE
+    with source.open() as file:
+        file.seek(-1000, 2)
+        assert file.read() == LARGE[-1000:]
+        file.seek(20_000_001)
+        assert file.read(77) == LARGE[20_000_001:20_000_078]
+    with source.path() as path:
+        assert path.read_bytes() == LARGE
+    assert not path.exists()
+
+
+def test_sizes_need_one_listing_a_folder_and_leave_out_what_is_not_there(s3: Store) -> None:
+    s3.put("images/1.png", b"123")
+    s3.put("images/2.png", b"12345")
+    there = [s3.root.join("images", name) for name in ("1.png", "2.png", "3.png")]
+    assert sizes(there) == {there[0]: 3, there[1]: 5}
+
+
+def test_nothing_there_is_missing_and_says_where(s3: Store) -> None:
+    with pytest.raises(MissingError, match=f"s3://{BUCKET}/.*/nope.png: no such object"):
+        s3.get("nope.png")
+    assert not s3.exists("nope.png")
+    s3.delete("nope.png")
+
+
+def test_a_bucket_that_does_not_exist_is_configuration(s3: Store) -> None:
+    with pytest.raises(ConfigurationError, match="there is no bucket 'no-such-bucket'"):
+        open_store(Location.parse("s3://no-such-bucket/x")).get("k")
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
+def test_wrong_credentials_are_refused_at_once_and_never_shown(
+    s3: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "a-wrong-value")
+    client.cache_clear()
+    with pytest.raises(ConfigurationError, match="refuses the credentials") as refused:
+        s3.get("k")
+    assert "a-wrong-value" not in str(refused.value)
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:9000", "ftp://x", "http://host/base/path", "http://user:secret@host"])
+def test_an_endpoint_that_is_no_server_is_configuration(
+    monkeypatch: pytest.MonkeyPatch, s3: Store, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+    client.cache_clear()
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL_S3"):
+        s3.get("k")
+
+
+def test_credentials_come_from_a_profile_as_well(
+    s3: Store, server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    s3.put("k", b"v")
+    file = tmp_path_factory.mktemp("aws") / "credentials"
+    file.write_text(f"[hospital]\naws_access_key_id={server.access_key}\naws_secret_access_key={server.secret_key}\n")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    client.cache_clear()
+    with pytest.raises(ConfigurationError, match="no S3 credentials: set AWS_ACCESS_KEY_ID"):
+        s3.get("k")
+    monkeypatch.setenv("AWS_PROFILE", "hospital")
+    client.cache_clear()
+    assert s3.get("k") == b"v"
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"),
+    [
+        ("latency", {"latency": 300, "jitter": 200}),
+        ("limit_data", {"bytes": 3_000_000}),  # the connection closes in the middle of the body
+        ("reset_peer", {"timeout": 20}),  # a TCP reset in the middle of the body
+        ("slicer", {"average_size": 5000, "size_variation": 4000, "delay": 100}),
+    ],
+)
+@pytest.mark.parametrize("stream", ["downstream", "upstream"])
+def test_faults_on_the_line_lose_and_change_nothing(
+    faulty: Store, proxy: Toxiproxy, kind: str, attributes: dict[str, int], stream: str
+) -> None:
+    proxy.add(kind, stream, **attributes)
+    threading.Timer(1.0, lambda: proxy.remove(kind)).start()
+    faulty.put("large", LARGE)
+    assert faulty.get("large") == LARGE
+
+
+def test_an_outage_is_waited_for(faulty: Store, proxy: Toxiproxy) -> None:
+    faulty.put("k", b"v")
+    proxy.enable(False)
+    threading.Timer(4.0, lambda: proxy.enable(True)).start()
+    assert faulty.get("k") == b"v"
+
+
+def test_an_outage_without_end_is_temporary(faulty: Store, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_retry, "GIVE_UP_SECONDS", 2)
+    proxy.enable(False)
+    with pytest.raises(TemporaryError, match="does not answer as it should"):
+        faulty.get("k")
+    proxy.enable(True)
+
+
+def test_an_interrupted_upload_leaves_nothing_half_written(
+    faulty: Store, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_retry, "GIVE_UP_SECONDS", 2)
+    proxy.add("limit_data", "upstream", bytes=1_000_000)
+    with pytest.raises(TemporaryError):
+        faulty.put("large", LARGE)
+    proxy.remove("limit_data")
+    assert not faulty.exists("large")
