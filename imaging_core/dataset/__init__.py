@@ -1,0 +1,1 @@
+"""Dataset files in the DeepHealth Toolkit format (DTD) and their shards."""
