@@ -1,0 +1,141 @@
+"""A Case: what a decoder makes of one sample, one or many model inputs with their places."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.store.base import Source
+
+Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
+
+FailureKind = Literal[
+    "missing", "unreadable", "unsupported", "too_large", "mask_missing", "mask_unreadable", "mask_size", "mask_value",
+    "label_missing", "not_finite", "out_of_memory", "store",
+]  # fmt: skip
+
+
+class CaseError(Exception):
+    """This case cannot be inferred or scored: a ``failed`` line of the ledger, never the end of a shard.
+
+    Attributes:
+        kind: what a script may count.
+        reason: one sentence for a person; never holds a file name, a path or a patient's tag.
+        temporary: whether resuming the run is worth another try.
+    """
+
+    def __init__(self, kind: FailureKind, reason: str, *, temporary: bool = False) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.temporary = temporary
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis."""
+
+    offset: tuple[int, ...]
+    extent: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """What the model sees at once, before resizing.
+
+    Attributes:
+        pixels: height x width x channels, uint8 in [0, 255], uint16 in [0, 65535] or finite float32.
+        place: where it lies in its case.
+    """
+
+    pixels: Pixels
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A decoded sample.
+
+    Attributes:
+        size: spatial size in pixels, (height, width) of an image; what masks are written at.
+        count: how many model inputs it has.
+        inputs: yields them, once; a large case makes each only when it is asked for.
+    """
+
+    size: tuple[int, ...]
+    count: int
+    inputs: Iterator[ModelInput]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one case may cost.
+
+    Attributes:
+        pixels: at most so many in one plane (a decompression bomb has more), and at most four times as many values
+            in all planes of a file together.
+        encoded_bytes: at most so long a file.
+    """
+
+    pixels: int = 512 * 1024 * 1024
+    encoded_bytes: int = 4 * 1024 * 1024 * 1024
+
+
+class Decoder(Protocol):
+    """One format, one file. Registered in :mod:`imaging_core.decode.registry`."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls the format."""
+        ...
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """File name endings, lower case with the dot, that suggest this format."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether :meth:`decode` reads each file from end to end, so that fetching it ahead pays."""
+        ...
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file that starts with these bytes (at least 512, or all of it) is of this format."""
+        ...
+
+    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
+        """Decode one sample; ``channels`` is what the model wants (1 grey, 3 RGB, else that many planes).
+
+        Raises:
+            CaseError: the sample cannot be decoded, with the kind of failure.
+        """
+        ...
+
+    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes":
+        """Read a ground truth in its own type.
+
+        Args:
+            source: the file.
+            limits: what it may cost.
+            indices: keep the values as stored (palette indices, 2-bit greys from 0 to 3), as class indices need;
+                otherwise they are spread over the whole range of their type.
+
+        Raises:
+            CaseError: it cannot be read, or this format holds no masks.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The pixels of a file, without alpha.
+
+    Attributes:
+        pixels: spatial axes, then planes (height x width x planes), upright, in the file's own type.
+        colour: the first three planes are red, green and blue.
+    """
+
+    pixels: NDArray[Any]
+    colour: bool

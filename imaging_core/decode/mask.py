@@ -1,0 +1,80 @@
+"""Ground truth of segmentation: from a mask file to truth values or class indices."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.decode.case import CaseError, Decoder, Limits, Planes
+from imaging_core.decode.raster import grey
+from imaging_core.decode.reading import read_head
+from imaging_core.decode.registry import DECODERS, choose
+from imaging_core.store.base import Source
+
+MaskKind = Literal["binary", "multiclass", "multilabel"]
+
+_AS_MASK = {"unreadable", "unsupported", "not_finite"}
+
+
+def decode_mask(source: Source, limits: Limits, kind: MaskKind, decoders: Sequence[Decoder] = DECODERS) -> NDArray[Any]:
+    """Read one ground truth, at its own size.
+
+    Args:
+        source: the mask file.
+        limits: what it may cost.
+        kind: what the model's output is.
+        decoders: the formats that are known.
+
+    Returns:
+        binary: bool, height x width, true where the grey value is at least half of its type's range.
+        multiclass: integers, height x width, the class indices as they are stored (of a palette, the indices).
+        multilabel: bool, planes x height x width, each plane as a binary mask.
+
+    Raises:
+        CaseError: mask_missing, mask_unreadable, mask_value, too_large, out_of_memory or store.
+    """
+    try:
+        head = read_head(source, limits, "mask")
+        planes = choose(head, decoders).mask(source, limits, indices=kind == "multiclass")
+        if kind == "multiclass":
+            return _indices(planes)
+        if kind == "multilabel":
+            return np.ascontiguousarray(np.moveaxis(_truth(planes.pixels), -1, 0))
+        return _truth(grey(planes))
+    except CaseError as error:
+        if error.kind in _AS_MASK:
+            raise CaseError("mask_unreadable", f"mask: {error.reason}") from error
+        raise
+
+
+def _truth(values: NDArray[Any]) -> NDArray[np.bool_]:
+    if values.dtype == np.bool_:
+        return values
+    if np.issubdtype(values.dtype, np.floating):
+        if np.isnan(values).any():
+            raise CaseError("mask_value", "the mask holds NaN")
+        return values >= 0.5
+    if values.max(initial=0) == 1:
+        raise CaseError(
+            "mask_value", f"the mask is coded 0 and 1 in {values.dtype}; a binary mask is 0 and the maximum"
+        )
+    return values >= (np.iinfo(values.dtype).max // 2 + 1)
+
+
+def _indices(planes: Planes) -> NDArray[Any]:
+    pixels = planes.pixels
+    if planes.colour:
+        if (pixels != pixels[..., :1]).any():
+            raise CaseError(
+                "mask_value", "the mask is coloured; a multiclass mask holds class indices, grey or palette"
+            )
+        pixels = pixels[..., :1]
+    if pixels.shape[-1] != 1:
+        raise CaseError("mask_value", f"the mask has {pixels.shape[-1]} planes; a multiclass mask has one")
+    values = pixels[..., 0]
+    if np.issubdtype(values.dtype, np.floating):
+        if not (np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**31)).all():
+            raise CaseError("mask_value", "the mask holds values that are no class indices")
+        return values.astype(np.int32)
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values

@@ -1,0 +1,51 @@
+"""The decoders. A new format is one new file and one line here."""
+
+from collections.abc import Sequence
+
+from imaging_core.decode import bmp, jpeg, png, tiff
+from imaging_core.decode.case import Case, CaseError, Decoder, Limits
+from imaging_core.decode.identify import describe
+from imaging_core.decode.raster import RasterDecoder
+from imaging_core.decode.reading import read_head
+from imaging_core.store.base import Source
+
+DECODERS: tuple[Decoder, ...] = (
+    RasterDecoder(jpeg),
+    RasterDecoder(png),
+    RasterDecoder(tiff),
+    RasterDecoder(bmp),
+)
+
+
+def decode_sample(
+    sources: Sequence[Source], channels: int, limits: Limits, decoders: Sequence[Decoder] = DECODERS
+) -> Case:
+    """Decode one sample by what its first file holds, whatever its name says.
+
+    Args:
+        sources: the sample's files; of raster formats each is one plane.
+        channels: what the model wants: 1 grey, 3 RGB, another number so many planes.
+        limits: what the sample may cost.
+        decoders: the formats that are known.
+
+    Raises:
+        CaseError: missing, unreadable, unsupported, too_large, not_finite, out_of_memory or store.
+    """
+    head = read_head(sources[0], limits)
+    return choose(head, decoders).decode(sources, channels, limits)
+
+
+def choose(head: bytes, decoders: Sequence[Decoder] = DECODERS) -> Decoder:
+    """The decoder of a file that starts with these bytes.
+
+    Raises:
+        CaseError: unsupported when it is of another known format, else unreadable.
+    """
+    for decoder in decoders:
+        if decoder.recognises(head):
+            return decoder
+    known = ", ".join(decoder.name for decoder in decoders)
+    found = describe(head)
+    if found in (None, "text"):
+        raise CaseError("unreadable", f"the file holds {found or 'something unknown'}, no image; known are {known}")
+    raise CaseError("unsupported", f"{found} is not read here; known are {known}")

@@ -1,0 +1,78 @@
+"""JPEG against Pillow."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from imaging_core.decode.case import CaseError
+
+
+def by_pillow(data, mode):
+    return np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert(mode))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+def test_colour_has_the_pixels_of_pillow(decode, encoded, colour, options):
+    data = encoded(colour, "JPEG", quality=80, **options)
+    assert (decode(data) == by_pillow(data, "RGB")).all()
+    assert (decode(data, channels=1)[:, :, 0] == by_pillow(data, "L")).all()
+
+
+def test_grey_is_repeated_for_a_model_of_colours(decode, encoded, colour):
+    data = encoded(Image.fromarray(colour).convert("L"), "JPEG")
+    grey = decode(data, channels=1)
+    assert (grey[:, :, 0] == by_pillow(data, "L")).all()
+    assert (decode(data) == grey).all()
+
+
+@pytest.mark.parametrize("name", ["rocket.jpg", "retina.jpg", "hubble_deep_field.jpg"])
+def test_real_photographs(decode, photographs, name):
+    data = (photographs / name).read_bytes()
+    assert (decode(data) == by_pillow(data, "RGB")).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(decode, encoded, colour, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(colour, "JPEG", exif=exif)
+    assert (decode(data) == by_pillow(data, "RGB")).all()
+    assert decode(data).shape[:2] == (colour.shape[:2] if orientation < 5 else colour.shape[1::-1])
+
+
+def test_a_damaged_exif_block_turns_nothing(decode, encoded, colour):
+    data = encoded(colour, "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff broken")
+    assert decode(data).shape == colour.shape
+
+
+def test_cmyk_as_adobe_writes_it_becomes_rgb(decode, encoded, colour):
+    data = encoded(Image.fromarray(colour).convert("CMYK"), "JPEG", quality=95)
+    assert b"Adobe" in data  # whose values are inverted
+    rgb = decode(data)
+    assert (rgb == by_pillow(data, "RGB")).all()
+    assert np.abs(rgb.astype(int) - colour).mean() < 6  # and it is the picture, not its negative
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("kept", [0.02, 0.3, 0.7, 0.99])
+def test_a_truncated_file_is_refused(decode, encoded, colour, progressive, kept):
+    data = encoded(colour, "JPEG", progressive=progressive)
+    with pytest.raises(CaseError) as failure:
+        decode(data[: int(len(data) * kept)])
+    assert failure.value.kind == "unreadable"
+    assert "truncated" in failure.value.reason
+
+
+def test_the_end_marker_of_an_embedded_thumbnail_does_not_hide_truncation(decode, encoded, colour):
+    thumbnail = encoded(colour[::4, ::4], "JPEG")
+    data = encoded(colour, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0" + thumbnail)
+    assert decode(data).shape == colour.shape
+    with pytest.raises(CaseError, match="truncated"):
+        decode(data[:-40])
+
+
+def test_bytes_after_the_end_change_nothing(decode, encoded, colour):
+    data = encoded(colour, "JPEG")
+    assert (decode(data + b"trailing \xff\xd8 bytes") == decode(data)).all()
