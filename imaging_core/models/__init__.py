@@ -1,0 +1,1 @@
+"""Model bundles (a card and its weights) and the allow-listed architectures."""

@@ -1,0 +1,80 @@
+"""Model bundles: a folder with a card (``model.yaml``) and weights (safetensors), read and written whole."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from safetensors.torch import save as to_safetensors
+from torch import Tensor, nn
+
+from imaging_core.errors import DataError, MissingError, UsageError, listing
+from imaging_core.models import registry
+from imaging_core.models.card import CARD, Card, Weights, card_digest, read_bundle_card, write_card
+from imaging_core.models.weights import mismatches, read_weights, size_in_bytes
+from imaging_core.store import Location, open_source, open_store
+
+__all__ = ["load_model", "pack", "read_bundle_card"]
+
+_ROOM = 64 * 1024 * 1024
+"""How much longer than its architecture needs a file of weights may be and still be looked into, in bytes."""
+
+
+def load_model(bundle: Location, device: torch.device) -> tuple[Card, str, nn.Module]:
+    """The card of a bundle, the bundle's digest, and its network with its weights, on ``device`` and in eval mode.
+
+    Raises:
+        DataError: no bundle is there; its card is not one; the weights' digest is not the card's; their tensors are
+            not those of the architecture, or not finite. All problems of the tensors are named.
+        TemporaryError: the store may answer a retry.
+    """
+    card, digest = read_bundle_card(bundle)
+    model = registry.build(card, str(bundle.join(CARD)))
+    location = bundle.join(card.weights.file)
+    source = open_source(location)
+    needed = size_in_bytes(model)
+    try:
+        if source.size() > 2 * needed + _ROOM:
+            raise DataError(
+                f"{location}: {source.size()} bytes, but {card.architecture.name} as {CARD} has it needs {needed}; "
+                "these are not its weights"
+            )
+        tensors = read_weights(source, card.weights.sha256)
+    except MissingError as error:
+        raise DataError(f"{location}: the weights that {CARD} names are missing; pack the bundle anew") from error
+    problems = mismatches(model, tensors)
+    if problems:
+        raise DataError(listing(f"{location}: not the weights of {card.architecture.name} as {CARD} has it", problems))
+    model.load_state_dict(tensors, assign=True)
+    return card, digest, model.requires_grad_(False).to(device).eval()
+
+
+def pack(bundle: Location, draft: Card, state: Mapping[str, Tensor], *, replace: bool = False) -> tuple[Card, str]:
+    """Write a bundle: the weights, then the card, which makes it one.
+
+    The same draft and state give the same bytes. When another bundle is replaced, its card goes first, so that at every
+    moment there is a whole bundle or none.
+
+    Args:
+        bundle: the folder.
+        draft: the card; its ``weights`` are :data:`imaging_core.models.card.UNPACKED`.
+        state: a state_dict as :func:`imaging_core.models.weights.matched` gives it.
+        replace: whether another bundle that lies there may be overwritten.
+
+    Returns:
+        The card as written, and the bundle's digest.
+
+    Raises:
+        UsageError: another bundle lies there, and ``replace`` is not set.
+    """
+    weights = to_safetensors({name: tensor.contiguous() for name, tensor in state.items()})
+    digest = Weights(sha256=hashlib.sha256(weights).hexdigest())
+    card = registry.resolved(draft, str(bundle)).model_copy(update={"weights": digest})
+    data = write_card(card)
+    store = open_store(bundle)
+    if store.exists(CARD) and store.get(CARD) != data:
+        if not replace:
+            raise UsageError(f"{bundle}: another model bundle lies there; give another --out, or --replace")
+        store.delete(CARD)
+    store.put(card.weights.file, weights)
+    store.put(CARD, data)
+    return card, card_digest(data)

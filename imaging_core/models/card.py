@@ -1,0 +1,217 @@
+"""The model card ``model.yaml``: what a model is, what it wants to see, and what it says. Torch-free."""
+
+import hashlib
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from imaging_core.errors import DataError, MissingError, listing
+from imaging_core.store import Location, open_source
+
+CARD = "model.yaml"
+LARGEST_CARD = 1024 * 1024
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Channels = Annotated[int, Field(ge=1, le=4096)]
+Side = Annotated[int, Field(ge=1, le=16384)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Architecture(_Part):
+    """An allow-listed architecture and its own parameters (see ``steps.bundle list``)."""
+
+    name: str
+    parameters: dict[str, int | float | str | bool] = {}
+
+
+class Input(_Part):
+    """What the model sees.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+        channels: 1 reads images as grey, 3 as RGB, another number as so many planes.
+        scaling: ``unit`` divides by the largest value of the image's type (255 for 8 bit; floats stay), ``none``
+            leaves values as they are, a number divides by it.
+        mean: subtracted after scaling, one value per channel.
+        std: divided by after subtracting, one value per channel.
+        resize: interpolation from the image's size to the model's; ``stretch`` is the only rule, as DeepHealth's.
+        antialias: low-pass when shrinking (bilinear and bicubic only).
+    """
+
+    height: Side
+    width: Side
+    channels: Channels
+    scaling: Literal["unit", "none"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "unit"
+    mean: tuple[Finite, ...] | None = None
+    std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
+    antialias: bool = False
+
+    @model_validator(mode="after")
+    def _one_value_per_channel(self) -> "Input":
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if values is not None and len(values) != self.channels:
+                raise ValueError(f"{name} has {len(values)} values for {self.channels} channels; give one per channel")
+        if self.antialias and self.resize not in ("bilinear", "bicubic"):
+            raise ValueError(f"antialias works with bilinear and bicubic, not with {self.resize}")
+        return self
+
+
+class Output(_Part):
+    """What the model says.
+
+    Attributes:
+        kind: ``binary`` (one channel), ``multiclass`` (one channel per class, exactly one class is right), or
+            ``multilabel`` (one channel per class, any number is right).
+        activation: applied to what the network returns.
+        threshold: a binary or multilabel score at or above it is positive.
+        classes: names, one per class. A binary model names its positive class, or the negative and the positive one.
+        ignore: a value of multiclass masks that is not scored.
+    """
+
+    kind: Literal["binary", "multiclass", "multilabel"]
+    activation: Literal["sigmoid", "softmax", "none"]
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    classes: tuple[str, ...]
+    ignore: Annotated[int, Field(ge=0, le=255)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Output":
+        if self.activation == "softmax" and self.kind != "multiclass":
+            raise ValueError(f"softmax gives exactly one class, so it does not fit a {self.kind} output; use sigmoid")
+        if self.kind == "binary" and len(self.classes) not in (1, 2):
+            raise ValueError(f"a binary output has one or two class names, not {len(self.classes)}")
+        if self.kind == "multiclass" and len(self.classes) < 2:
+            raise ValueError("a multiclass output has at least two classes")
+        if not self.classes:
+            raise ValueError("name at least one class")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("two classes have the same name")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """How many channels the network returns."""
+        return 1 if self.kind == "binary" else len(self.classes)
+
+
+class Weights(_Part):
+    """The file beside the card, and its digest."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "weights.safetensors"
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+UNPACKED = Weights(sha256="0" * 64)
+"""Stands in the card of a bundle whose weights are not written yet."""
+
+
+class Card(_Part):
+    """A model card.
+
+    Attributes:
+        batch: the fixed batch shape: the last batch is padded to it.
+        precision: ``fp32`` everywhere; ``tf32``, ``bf16`` and ``fp16`` take effect on a GPU only.
+    """
+
+    format: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    description: str = ""
+    task: Literal["classification", "segmentation"]
+    architecture: Architecture
+    input: Input
+    batch: Annotated[int, Field(ge=1, le=65536)]
+    output: Output
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    weights: Weights
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice."""
+
+
+def _unique_mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(problem="a key must be a plain name", problem_mark=key.start_mark)
+        if key.value in seen:
+            raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_card(data: bytes, where: str) -> Card:
+    """Read and check a card; ``where`` names it in errors.
+
+    Raises:
+        DataError: not YAML, or not a card; every problem is listed with its entry.
+    """
+    try:
+        value = yaml.load(data, _UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not readable as YAML: {error}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: a model card is a map (name, task, architecture, input, batch, output, weights)")
+    return make_card(value, where)
+
+
+def make_card(values: dict[str, Any], where: str) -> Card:
+    """A card of values as YAML gives them; DataError with every problem and its entry, ``where`` names the card."""
+    try:
+        return Card.model_validate(values)
+    except ValidationError as error:
+        raise DataError(listing(where, [_problem(each) for each in error.errors()])) from error
+
+
+def read_bundle_card(bundle: Location) -> tuple[Card, str]:
+    """The card of the bundle in a folder, and the bundle's digest; the weights are not read.
+
+    Raises:
+        DataError: no bundle is there, or its card is not one.
+        TemporaryError: the store may answer a retry.
+    """
+    location = bundle.join(CARD)
+    try:
+        data = open_source(location).bytes(LARGEST_CARD)
+    except MissingError as error:
+        raise DataError(f"{bundle}: no model bundle here ({CARD} is missing); see python -m steps.bundle") from error
+    return read_card(data, str(location)), card_digest(data)
+
+
+def write_card(card: Card) -> bytes:
+    """The card as YAML, in the order of its fields."""
+    values = card.model_dump(mode="json", exclude_defaults=False)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()
+
+
+def card_digest(data: bytes) -> str:
+    """The bundle's digest: SHA-256 of the card's bytes, which hold the weights' digest."""
+    return hashlib.sha256(data).hexdigest()
+
+
+_PARTS: dict[str, type[_Part]] = {"architecture": Architecture, "input": Input, "output": Output, "weights": Weights}
+
+
+def _problem(error: ErrorDetails) -> str:
+    """One entry of a card, what is wrong with it, and what it may be."""
+    path = [str(part) for part in error["loc"]]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        part = _PARTS.get(path[0], Card) if len(path) > 1 else Card
+        message = f"no such entry; known here: {', '.join(part.model_fields)}"
+    elif error["type"] == "missing":
+        message = "is missing"
+    elif error["type"] == "string_type":
+        message += "; put it in quotes"
+    return f"{'.'.join(path) or 'card'}: {message}"

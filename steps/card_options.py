@@ -1,0 +1,159 @@
+"""The options from which ``bundle pack`` and ``train`` make a model card. Torch-free."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import yaml
+
+from imaging_core.errors import DataError, UsageError
+from imaging_core.models.card import UNPACKED, Card, make_card
+from steps.command import positive
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Which network, and what it sees."""
+    network = parser.add_argument_group("the network")
+    network.add_argument(
+        "--architecture", required=True, metavar="NAME", help="as `python -m steps.bundle list` names it"
+    )
+    network.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        type=name_and_value,
+        metavar="NAME=VALUE",
+        help="of the architecture itself, such as width=16; may be given several times",
+    )
+    network.add_argument("--batch", type=positive, default=16, help="images in a batch, always as many (default: 16)")
+    network.add_argument(
+        "--precision", default="fp32", choices=["fp32", "tf32", "bf16", "fp16"], help="on a GPU (default: fp32)"
+    )
+    network.add_argument("--name", help="of the model (default: the architecture's)")
+    network.add_argument("--description", default="", help="one sentence for whoever finds the bundle")
+
+    seen = parser.add_argument_group("what it sees")
+    seen.add_argument(
+        "--input-size", required=True, type=height_and_width, metavar="HxW", help="height and width, such as 224x224"
+    )
+    seen.add_argument(
+        "--channels", required=True, type=positive, help="1 reads images as grey, 3 as RGB, another number as planes"
+    )
+    seen.add_argument(
+        "--scaling",
+        type=number_or_word,
+        default="unit",
+        help="unit divides by the largest value of the image's type, none leaves values as they are, "
+        "a number divides by it (default: unit)",
+    )
+    seen.add_argument("--mean", type=numbers, metavar="M,M,…", help="subtracted after scaling, one value per channel")
+    seen.add_argument("--std", type=numbers, metavar="S,S,…", help="divided by after that, one value per channel")
+    seen.add_argument(
+        "--resize",
+        default="bilinear",
+        choices=["nearest", "bilinear", "bicubic", "area"],
+        help="how images come to the input size (default: bilinear)",
+    )
+    seen.add_argument("--antialias", action="store_true", help="low-pass before shrinking (bilinear, bicubic)")
+
+
+def add_kind_option(parser: argparse._ActionsContainer, **kwargs: Any) -> None:
+    """``--kind``, with what the caller adds to it."""
+    meaning = "binary: one score; multiclass: exactly one class is right; multilabel: any number is right"
+    default = kwargs.pop("default_text", "")
+    parser.add_argument("--kind", choices=["binary", "multiclass", "multilabel"], help=meaning + default, **kwargs)
+
+
+def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -> Card:
+    """The card that the options describe, its weights still :data:`UNPACKED`.
+
+    Args:
+        options: what :func:`add_network_options` parsed.
+        task: classification or segmentation.
+        output: the card's entries of that name; ``activation`` may be left out.
+
+    Raises:
+        UsageError: with every problem.
+    """
+    height, width = options.input_size
+    activation = output.get("activation") or ("softmax" if output["kind"] == "multiclass" else "sigmoid")
+    values: dict[str, Any] = {
+        "name": options.name or options.architecture,
+        "description": options.description,
+        "task": task,
+        "architecture": {"name": options.architecture, "parameters": dict(options.parameter)},
+        "input": {
+            "height": height,
+            "width": width,
+            "channels": options.channels,
+            "scaling": options.scaling,
+            "mean": options.mean,
+            "std": options.std,
+            "resize": options.resize,
+            "antialias": options.antialias,
+        },
+        "batch": options.batch,
+        "output": output | {"activation": activation},
+        "precision": options.precision,
+        "weights": UNPACKED.model_dump(),
+    }
+    with usage_errors():
+        return make_card(values, "options, as entries of the model card")
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turns what is wrong with a card that options describe into a UsageError."""
+    try:
+        yield
+    except DataError as error:
+        raise UsageError(str(error)) from error
+
+
+def height_and_width(text: str) -> tuple[int, int]:
+    """``"192x256"`` gives (192, 256); argparse shows the error of anything else."""
+    height, cross, width = text.partition("x")
+    if not cross:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 224x224")
+    return positive(height), positive(width)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """``"cat, dog"`` gives ("cat", "dog")."""
+    return tuple(name.strip() for name in text.split(","))
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """``"0.5,0.4"`` gives (0.5, 0.4); argparse shows the error of anything else."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers, such as 0.485,0.456,0.406") from None
+
+
+def whole(text: str) -> int:
+    """An integer from 0 to 2**63 - 1; argparse shows the error of anything else."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2**63):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def number_or_word(text: str) -> float | str:
+    """``"65535"`` gives 65535.0, a word stays."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def name_and_value(text: str) -> tuple[str, int | float | str | bool]:
+    """``"width=16"`` gives ("width", 16); numbers, true and false are read as YAML reads them."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as width=16")
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        read = value
+    return name, read if isinstance(read, int | float | str | bool) else value
