@@ -1,0 +1,1 @@
+"""The staged inference pipeline and its ledger."""

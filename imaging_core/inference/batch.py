@@ -1,0 +1,37 @@
+"""The fixed-shape batch: inputs of any cases side by side, the rest padded with zeros."""
+
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from imaging_core.models.card import Card
+
+Member = TypeVar("Member")
+
+
+class Batch(Generic[Member]):
+    """Collects prepared inputs until the card's batch is full. The memory is allocated once."""
+
+    def __init__(self, card: Card, device: torch.device) -> None:
+        shape = (card.batch, card.input.channels, card.input.height, card.input.width)
+        self._inputs = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
+        self._members: list[Member] = []
+
+    def add(self, member: Member, prepared: Tensor) -> bool:
+        """Put one input (channels x height x width) into the next place; whether the batch is full now."""
+        self._inputs[len(self._members)] = prepared
+        self._members.append(member)
+        return len(self._members) == len(self._inputs)
+
+    def take(self) -> tuple[list[Member], Tensor]:
+        """The members, in their places, and the padded inputs; the batch is empty afterwards.
+
+        The inputs are overwritten by the next :meth:`add`, so they must have been queued on the device by then.
+        """
+        members, self._members = self._members, []
+        self._inputs[len(members) :] = 0
+        return members, self._inputs
+
+    def __len__(self) -> int:
+        return len(self._members)

@@ -1,0 +1,79 @@
+"""Classification: from the scores of a case's inputs to the scores of the case."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from imaging_core.decode.case import Place
+from imaging_core.inference.device import Device, Download
+from imaging_core.inference.head import Outcome
+from imaging_core.inference.ledger import shortest
+from imaging_core.inference.segmentation import check_finite
+from imaging_core.inference.task import Truth
+from imaging_core.metrics.classification import decide
+from imaging_core.models.card import Card
+
+
+class ClassificationHead:
+    """Makes class scores: of several inputs the mean, exactly summed, rounded to float32 once."""
+
+    figure = "accuracy"
+
+    def __init__(self, card: Card, device: Device) -> None:
+        self.card, self.device = card, device
+        self.scores: Download
+        self.finite: Download
+
+    def receive(self, activated: Tensor, finite: Tensor) -> None:
+        """Send the scores of the whole batch to the host at once."""
+        self.scores = self.device.download(activated)
+        self.finite = self.device.download(finite)
+
+    def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
+        """Start a case."""
+        return _Scores(self)
+
+
+class _Scores:
+    def __init__(self, head: ClassificationHead) -> None:
+        self._head = head
+        self._scores: list[tuple[Download, int]] = []
+        self._finite: list[tuple[Download, int]] = []
+
+    def put(self, slot: int, place: Place) -> None:  # noqa: ARG002 - scores have no place
+        self._scores.append((self._head.scores, slot))
+        self._finite.append((self._head.finite, slot))
+
+    def seal(self) -> "_SealedScores":
+        return _SealedScores(self._head.card, self._scores, self._finite)
+
+
+@dataclass(frozen=True, slots=True)
+class _SealedScores:
+    card: Card
+    inputs: list[tuple[Download, int]]
+    finite: list[tuple[Download, int]]
+
+    @property
+    def weight(self) -> int:
+        return 0
+
+    def arrive(self) -> None:
+        self.finite[-1][0].wait()
+
+    def outcome(self, truth: Truth) -> Outcome:
+        check_finite(self.finite)
+        each = [scores.wait()[slot].tolist() for scores, slot in self.inputs]
+        means = [float(np.float32(math.fsum(column) / len(each))) for column in zip(*each, strict=True)]
+        scores = tuple(shortest(score) for score in means)
+        return Outcome({"scores": scores, "label": truth.label}, figure=self._accuracy(scores, truth.label))
+
+    def _accuracy(self, scores: tuple[float, ...], label: tuple[int, ...] | None) -> float | None:
+        if label is None:
+            return None
+        output = self.card.output
+        said = decide(output.kind, np.array([scores]), output.threshold)[0]
+        said_labels = tuple(np.flatnonzero(said).tolist()) if output.kind == "multilabel" else (int(said),)
+        return float(said_labels == label)

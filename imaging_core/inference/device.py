@@ -1,0 +1,144 @@
+"""The device that the network runs on: fixed algorithms, and copies that overlap with its work.
+
+The same calls serve a CPU, where staging, uploading and downloading cost nothing. On a GPU pixels are staged in pinned
+memory, go up and come down on streams of their own, and the host waits only in :meth:`Download.wait`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imaging_core.decode.case import Pixels
+from imaging_core.errors import ConfigurationError, TemporaryError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+
+_CPU_MEMORY_IS_FULL = "can't allocate memory"
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(wanted: DeviceName) -> torch.device:
+    """The device asked for; ``auto`` is a GPU when there is one; ConfigurationError when it is not there."""
+    if wanted == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    if wanted == "cuda":
+        raise ConfigurationError("--device cuda: PyTorch sees no GPU; check the driver and CUDA_VISIBLE_DEVICES")
+    return torch.device("cpu")
+
+
+def fix_algorithms(threads: int, precision: Precision) -> None:
+    """Make what PyTorch computes a function of its input, the machine, ``threads`` and ``precision`` alone.
+
+    For the whole process: the number of threads, no autotuning, deterministic algorithms, TF32 only when asked for.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    torch.set_num_threads(threads)
+    with suppress(RuntimeError):  # may be set once in a process; no result depends on it
+        torch.set_num_interop_threads(threads)
+    # as use_deterministic_algorithms, which would import PyTorch's compiler: three seconds of a step's start
+    torch.set_deterministic_debug_mode("warn" if torch.cuda.is_available() else "error")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+
+
+def effective_precision(device: torch.device, wanted: Precision) -> Precision:
+    """A CPU computes in fp32, whatever the card allows."""
+    return wanted if device.type == "cuda" else "fp32"
+
+
+@contextmanager
+def device_errors() -> Iterator[None]:
+    """Turns what PyTorch says when memory runs out into MemoryError, and a failing GPU into a TemporaryError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError("the GPU's memory is full") from error
+    except torch.AcceleratorError as error:
+        raise TemporaryError(f"the GPU failed ({str(error).partition(chr(10))[0]}); run the same again") from error
+    except RuntimeError as error:
+        if _CPU_MEMORY_IS_FULL in str(error):
+            raise MemoryError("the memory is full") from error
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A result on its way to the host."""
+
+    tensor: Tensor
+    event: torch.cuda.Event | None = None
+
+    def wait(self) -> NDArray[Any]:
+        """The values, once they have arrived. May be called from any thread."""
+        if self.event is not None:
+            self.event.synchronize()
+        values: NDArray[Any] = self.tensor.numpy()
+        return values
+
+
+class Device:
+    """Moves pixels to the device and results back."""
+
+    def __init__(self, device: torch.device, precision: Precision) -> None:
+        self.torch = device
+        self.precision = effective_precision(device, precision)
+        self._gpu = device.type == "cuda"
+        if self._gpu:
+            self._up = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._down = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    @property
+    def name(self) -> str:
+        """The GPU's model, or ``cpu``."""
+        return torch.cuda.get_device_name(self.torch) if self._gpu else "cpu"
+
+    def stage(self, pixels: Pixels) -> Tensor:
+        """Pixels where the device can fetch them from. May be called from any thread."""
+        pageable = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        if not self._gpu:
+            return pageable
+        pinned = torch.empty(pageable.shape, dtype=pageable.dtype, pin_memory=True)
+        return pinned.copy_(pageable)
+
+    def upload(self, staged: Tensor) -> Tensor:
+        """Start copying to the device; what is computed next waits for it there, not here."""
+        if not self._gpu:
+            return staged
+        with torch.cuda.stream(self._up):
+            uploaded = staged.to(self.torch, non_blocking=True)
+        computing = torch.cuda.current_stream(self.torch)
+        computing.wait_stream(self._up)
+        uploaded.record_stream(computing)
+        return uploaded
+
+    def download(self, result: Tensor) -> Download:
+        """Start copying a result to the host, after what has been computed so far."""
+        if not self._gpu:
+            return Download(result)
+        self._down.wait_stream(torch.cuda.current_stream(self.torch))
+        with torch.cuda.stream(self._down):
+            pinned = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+            pinned.copy_(result, non_blocking=True)
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(self._down)
+        result.record_stream(self._down)
+        return Download(pinned, event)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Mixed precision where the card allows it and the device is a GPU."""
+        if self.precision in _AUTOCAST:
+            return torch.autocast(self.torch.type, _AUTOCAST[self.precision])
+        return nullcontext()

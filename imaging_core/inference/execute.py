@@ -1,0 +1,136 @@
+"""Runs the pipeline over what is to be done of a shard: model, provenance, ledger, timing."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from imaging_core import __version__, run
+from imaging_core.decode.case import CaseError
+from imaging_core.errors import DataError
+from imaging_core.inference.classification import ClassificationHead
+from imaging_core.inference.compute_class import compute_class
+from imaging_core.inference.device import Device, choose_device, fix_algorithms
+from imaging_core.inference.flow import StageTime
+from imaging_core.inference.head import Head
+from imaging_core.inference.ledger import Record
+from imaging_core.inference.network import Network
+from imaging_core.inference.pipeline import Pipeline, Result, Settings
+from imaging_core.inference.progress import BatchLog, ProgressFile
+from imaging_core.inference.recorder import Recorder
+from imaging_core.inference.segmentation import SegmentationHead
+from imaging_core.inference.shard import Request, Work, tasks
+from imaging_core.inference.signals import deferred_signals
+from imaging_core.inference.task import Task
+from imaging_core.metrics.provenance import DIGEST_LENGTH
+from imaging_core.models.bundle import load_model
+from imaging_core.models.card import Card
+
+
+def execute(request: Request, work: Work, say: Callable[[str], None], progress: ProgressFile) -> None:
+    """Infer the cases of ``work`` that are to be done, and write their ledger parts.
+
+    Raises:
+        ConfigurationError: the device is not there.
+        DataError: the bundle's weights cannot be used.
+        Whatever ends a stage of the pipeline.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    torch_device = choose_device(request.device)
+    fix_algorithms(request.threads, work.card.precision)
+    device = Device(torch_device, work.card.precision)
+    card, digest, module = load_model(request.model, device.torch)
+    if digest != work.model:
+        raise DataError(f"{request.model}: the bundle changed while it was read; start again")
+    by = _write_provenance(request, work, device)
+    head = _head(card, device, request)
+    log = BatchLog(head.figure, card.batch, len(work.positions), say)
+    recorder = Recorder(work.store, request.shard, len(work.cases), work.kept)
+
+    def tell(result: Result) -> None:
+        recorder.tell(result.task.position, _record(result, by))
+        progress.show(recorder.finished)
+
+    pipeline = Pipeline(
+        card,
+        Network(card, module, device),
+        head,
+        device,
+        Settings(request.threads, request.limits, request.decoders),
+        tell=tell,
+        write=work.store.put,
+        log=log,
+    )
+    with deferred_signals() as pending:
+        times = pipeline.run(_to_infer(work, recorder, by, log), pending)
+    seconds = time.monotonic() - clock
+    _write_timing(request, work, device, started, seconds, times)
+
+
+def _head(card: Card, device: Device, request: Request) -> Head:
+    if card.task == "segmentation":
+        return SegmentationHead(card, device, request.limits, request.decoders, probabilities=request.probabilities)
+    return ClassificationHead(card, device)
+
+
+def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterator[Task]:
+    """The tasks; cases that lack their ground truth are told at once."""
+    for each in tasks(work):
+        if isinstance(each, Task):
+            yield each
+        else:
+            position, failure = each
+            log.expect(-1)
+            recorder.tell(position, _failed(work.cases[position], failure, by))
+
+
+def _record(result: Result, by: str) -> Record:
+    if isinstance(result.end, CaseError):
+        return _failed(result.task.case, result.end, by)
+    return Record(
+        case=result.task.case, state="done", by=by, size=result.size, inputs=result.inputs, **result.end.fields
+    )
+
+
+def _failed(case: str, failure: CaseError, by: str) -> Record:
+    return Record(
+        case=case, state="failed", by=by, kind=failure.kind, reason=failure.reason, temporary=failure.temporary
+    )
+
+
+def _write_provenance(request: Request, work: Work, device: Device) -> str:
+    """Write who infers; returns the digest that ledger lines say."""
+    data = run.to_json(
+        {
+            "format": 1,
+            "model": {"sha256": work.model, "card": work.card.model_dump(mode="json")},
+            "code": __version__,
+            "compute_class": compute_class(device, request.threads),
+        }
+    )
+    digest = hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
+    work.store.put(run.provenance(request.shard, digest), data)
+    return digest
+
+
+def _write_timing(
+    request: Request, work: Work, device: Device, started: datetime, seconds: float, stages: dict[str, StageTime]
+) -> None:
+    cases = len(work.positions)
+    timing: dict[str, Any] = {
+        "format": 1,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "cases": cases,
+        "cases_per_second": round(cases / seconds, 3),
+        "host": platform.node(),
+        "device": device.name,
+        "threads": request.threads,
+        "stages": {
+            name: {each: round(value, 3) for each, value in asdict(time_of).items()} for name, time_of in stages.items()
+        },
+    }
+    work.store.put(run.timing(request.shard), run.to_json(timing))

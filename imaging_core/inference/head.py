@@ -1,0 +1,74 @@
+"""What is made of the network's outputs: the part of the pipeline in which the tasks differ."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from imaging_core.decode.case import Place
+from imaging_core.inference.task import Truth
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case that is done.
+
+    Attributes:
+        fields: of its ledger record, beside case, state, provenance, size and inputs.
+        files: key below the run to bytes.
+        figure: the case's IoU or accuracy, for the log; None without ground truth.
+    """
+
+    fields: dict[str, Any]
+    files: dict[str, bytes] = field(default_factory=dict)
+    figure: float | None = None
+
+
+class Sealed(Protocol):
+    """A case whose inputs have all come back; its results may still be on their way to the host."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it holds on the host."""
+        ...
+
+    def arrive(self) -> None:
+        """Wait until the results are on the host."""
+        ...
+
+    def outcome(self, truth: Truth) -> Outcome:
+        """Score and encode the results. Runs on another thread than the device's.
+
+        Raises:
+            CaseError: the case failed after all.
+        """
+        ...
+
+
+class CaseResults(Protocol):
+    """The results of one case as they come, on the device."""
+
+    def put(self, slot: int, place: Place) -> None:
+        """Take the output in ``slot`` of the batch that the head received last."""
+        ...
+
+    def seal(self) -> Sealed:
+        """All inputs have come: make the result and start its way to the host."""
+        ...
+
+
+class Head(Protocol):
+    """One per run."""
+
+    @property
+    def figure(self) -> str:
+        """What the log calls a case's figure."""
+        ...
+
+    def receive(self, activated: Tensor, finite: Tensor) -> None:
+        """Take the outputs of one batch, as :class:`imaging_core.inference.network.Network` gives them."""
+        ...
+
+    def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> CaseResults:
+        """Start a case of this full size; ``scored`` when it has a ground truth."""
+        ...

@@ -1,0 +1,34 @@
+"""How decoded pixels become prepared inputs: on a CPU by the decoding threads, on a GPU by the device."""
+
+import torch
+from torch import Tensor
+
+from imaging_core.decode.case import Pixels
+from imaging_core.inference.device import Device, device_errors
+from imaging_core.inference.preprocess import Preprocess
+from imaging_core.models.card import Input
+
+
+class Intake:
+    """The way of one model's inputs to its device.
+
+    What waits between :meth:`stage` and :meth:`take` is prepared, and so small, on a CPU; on a GPU it is pinned memory,
+    which the device copies by itself.
+    """
+
+    def __init__(self, card: Input, device: Device) -> None:
+        self._device = device
+        self._prepare = Preprocess(card, device.torch)
+        self._ahead = device.torch.type == "cpu"
+
+    @torch.inference_mode()
+    def stage(self, pixels: Pixels) -> Tensor:
+        """Height x width x channels, ready to be taken; MemoryError when there is no room. For any thread."""
+        with device_errors():
+            staged = self._device.stage(pixels)
+            return self._prepare(staged) if self._ahead else staged
+
+    @torch.inference_mode()
+    def take(self, staged: Tensor) -> Tensor:
+        """The prepared input on the device: channels x height x width of the card, float32."""
+        return staged if self._ahead else self._prepare(self._device.upload(staged))

@@ -1,0 +1,81 @@
+"""Writes the ledger: each part whole, as soon as the last of its cases is told; then the summary."""
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imaging_core import run
+from imaging_core.inference.ledger import STATES, Record, read_part, to_part
+from imaging_core.inference.resume import Kept, part_of, parts_of, positions_of
+from imaging_core.store import Store
+
+
+class Recorder:
+    """The ledger of one shard while it is inferred. Safe to call from every thread.
+
+    Args:
+        store: the run.
+        shard: its id.
+        cases: how many the shard has.
+        kept: what stands already.
+    """
+
+    def __init__(self, store: Store, shard: str, cases: int, kept: Kept) -> None:
+        self._store, self._shard, self._cases = store, shard, cases
+        self._open: dict[int, dict[int, Record]] = {
+            part: {
+                position: kept.records[position] for position in positions_of(part, cases) if position in kept.records
+            }
+            for part in parts_of(cases)
+            if part not in kept.parts
+        }
+        self._finished = len(kept.records)
+        self._lock = threading.Lock()
+
+    @property
+    def finished(self) -> int:
+        """How many cases stand or were told."""
+        return self._finished
+
+    def tell(self, position: int, record: Record) -> None:
+        """A case is done, failed or skipped; its output files are written."""
+        part = part_of(position)
+        with self._lock:
+            members = self._open[part]
+            members[position] = record
+            self._finished += 1
+            complete = len(members) == len(positions_of(part, self._cases))
+            if complete:
+                del self._open[part]
+        if complete:
+            self._store.put(run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
+
+
+def write_summary(store: Store, shard: str, shard_sha256: str, cases: Sequence[str]) -> Mapping[str, Any]:
+    """Count the finished ledger and write ``summary.json``, which completes the shard."""
+    states: Counter[str] = Counter()
+    provenance: set[str] = set()
+    temporary = 0
+    parts = []
+    for part in parts_of(len(cases)):
+        key = run.ledger_part(shard, part)
+        data = store.get(key)
+        records = list(read_part(data, key))
+        states.update(record.state for record in records)
+        provenance |= {record.by for record in records}
+        temporary += sum(record.temporary for record in records)
+        parts.append({"part": part, "cases": len(records), "sha256": hashlib.sha256(data).hexdigest()})
+    summary: dict[str, Any] = {
+        "format": 1,
+        "shard": shard,
+        "shard_sha256": shard_sha256,
+        "samples": len(cases),
+        **{state: states[state] for state in STATES},
+        "temporary": temporary,
+        "parts": parts,
+        "provenance": sorted(provenance),
+    }
+    store.put(run.summary(shard), run.to_json(summary))
+    return summary

@@ -1,0 +1,131 @@
+"""Segmentation: from probability maps to masks at the image's size, their scores and their files."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from imaging_core import run
+from imaging_core.decode.case import CaseError, Decoder, Limits, Place
+from imaging_core.decode.mask import decode_mask
+from imaging_core.inference.device import Device, Download
+from imaging_core.inference.head import Outcome
+from imaging_core.inference.outputs import to_png, to_tiff
+from imaging_core.inference.preprocess import resize
+from imaging_core.inference.score import count, overlap
+from imaging_core.inference.stitch import Canvas, to_mask
+from imaging_core.inference.task import Truth
+from imaging_core.metrics.segmentation import deephealth_per_case
+from imaging_core.models.card import Card
+
+HALF = 0.5
+"""DeepHealth's threshold on both sides of its IoU, whatever the card's is."""
+
+
+class SegmentationHead:
+    """Makes masks, and probability maps on request."""
+
+    figure = "IoU"
+
+    def __init__(
+        self, card: Card, device: Device, limits: Limits, decoders: tuple[Decoder, ...], *, probabilities: bool
+    ) -> None:
+        self.card, self.device, self.limits, self.decoders = card, device, limits, decoders
+        self.probabilities = probabilities
+        self.maps: Tensor
+        self.finite: Download
+
+    def receive(self, activated: Tensor, finite: Tensor) -> None:
+        """Keep the maps on the device; the check for NaN goes to the host once for the whole batch."""
+        self.maps = activated
+        self.finite = self.device.download(finite)
+
+    def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Maps":
+        """Start a case."""
+        return _Maps(self, case, size, scored=scored)
+
+
+class _Maps:
+    def __init__(self, head: SegmentationHead, case: str, size: tuple[int, ...], *, scored: bool) -> None:
+        self._head, self._case, self._size = head, case, size
+        self._canvas = Canvas(size)
+        self._finite: list[tuple[Download, int]] = []
+        self._overlaps = scored and head.card.output.kind == "binary"
+        self._at_input_size: Download | None = None
+
+    def put(self, slot: int, place: Place) -> None:
+        head = self._head
+        output = head.maps[slot]
+        self._finite.append((head.finite, slot))
+        self._canvas.put(output, place)
+        if self._overlaps and place.extent == self._size:  # one input that is the whole image
+            input_size = (head.card.input.height, head.card.input.width)
+            self._at_input_size = head.device.download(resize(output[None], input_size, "bilinear")[0, 0] >= HALF)
+
+    def seal(self) -> "_SealedMaps":
+        head, maps = self._head, self._canvas.maps
+        return _SealedMaps(
+            head=head,
+            case=self._case,
+            finite=self._finite,
+            mask=head.device.download(to_mask(maps, head.card.output)),
+            at_input_size=self._at_input_size,
+            probabilities=head.device.download(maps) if head.probabilities else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _SealedMaps:
+    head: SegmentationHead
+    case: str
+    finite: list[tuple[Download, int]]
+    mask: Download
+    at_input_size: Download | None
+    probabilities: Download | None
+
+    @property
+    def weight(self) -> int:
+        return sum(each.tensor.nbytes for each in (self.mask, self.probabilities) if each is not None)
+
+    def arrive(self) -> None:
+        (self.probabilities or self.mask).wait()
+
+    def outcome(self, truth: Truth) -> Outcome:
+        check_finite(self.finite)
+        mask = self.mask.wait()
+        fields: dict[str, Any] = {}
+        figure = None
+        if truth.mask is not None:
+            kind = self.head.card.output.kind
+            true = decode_mask(truth.mask, self.head.limits, kind, self.head.decoders)
+            fields["counts"] = count(mask, true, self.head.card.output)
+            if self.at_input_size is not None:
+                fields["deephealth"] = overlap(self.at_input_size.wait(), true)
+                figure = float(deephealth_per_case(np.array([fields["deephealth"]]))[0])
+        files = {"mask": self._mask_file(mask)}
+        if self.probabilities is not None:
+            files["probabilities"] = (
+                run.output(self.case, "probabilities.tif"),
+                to_tiff(self.probabilities.wait()),
+            )
+        fields["outputs"] = {name: key for name, (key, _) in files.items()}
+        return Outcome(fields, dict(files.values()), figure)
+
+    def _mask_file(self, mask: NDArray[Any]) -> tuple[str, bytes]:
+        match self.head.card.output.kind:
+            case "binary":
+                return run.output(self.case, "png"), to_png(mask * np.uint8(255))
+            case "multilabel":
+                return run.output(self.case, "tif"), to_tiff(mask * np.uint8(255))
+            case _:
+                return run.output(self.case, "png"), to_png(mask)
+
+
+def check_finite(finite: list[tuple[Download, int]]) -> None:
+    """CaseError when the network returned NaN or infinite values for an input; each is a batch's flags and a slot."""
+    bad = sum(not flags.wait()[slot] for flags, slot in finite)
+    if bad:
+        inputs = "" if len(finite) == 1 else f" for {bad} of {len(finite)} inputs"
+        raise CaseError("not_finite", f"the model returned NaN or infinite values{inputs}")

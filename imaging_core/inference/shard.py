@@ -1,0 +1,168 @@
+"""One shard of a run, inferred: what stands is kept, what is missing is done, the summary completes it.
+
+Torch is imported only when there is something to infer, so that a finished shard costs no more than reading its ledger.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from imaging_core import run
+from imaging_core.dataset.index import ShardIndex, case_ids, read_index, read_shard
+from imaging_core.dataset.sample import Dataset
+from imaging_core.decode.case import CaseError, Decoder, Limits
+from imaging_core.decode.registry import DECODERS
+from imaging_core.errors import DataError, UsageError
+from imaging_core.inference.fit import check_fit
+from imaging_core.inference.progress import ProgressFile
+from imaging_core.inference.recorder import write_summary
+from imaging_core.inference.resume import Again, Kept, read_kept
+from imaging_core.inference.task import Task, Truth
+from imaging_core.models.card import Card, read_bundle_card
+from imaging_core.store import Location, Store, open_source, open_store
+
+PROGRESS_FILE = "ARGO_PROGRESS_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of one step.
+
+    Attributes:
+        run: the run's prefix.
+        shard: the shard's id.
+        model: the bundle's folder.
+        threads: for computing, for decoding and for finishing, each.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        probabilities: whether to write probability maps.
+        limits: what one case may cost.
+        retry_failed: whether to do all failed cases again.
+        decoders: the formats that are known.
+    """
+
+    run: Location
+    shard: str
+    model: Location
+    threads: int
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    probabilities: bool = False
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
+    retry_failed: bool = False
+    decoders: tuple[Decoder, ...] = DECODERS
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A shard, its model, and what is still to be done.
+
+    Attributes:
+        store: of the run.
+        index: of the run.
+        shard: the shard as a dataset.
+        cases: the ids of its samples.
+        model: digest of the bundle.
+        kept: what stands.
+    """
+
+    store: Store
+    index: ShardIndex
+    shard: Dataset
+    cases: list[str]
+    card: Card
+    model: str
+    kept: Kept
+
+    @property
+    def positions(self) -> list[int]:
+        """The cases to be done, in the shard's order."""
+        return [position for position in range(len(self.cases)) if position not in self.kept.records]
+
+
+def infer_shard(request: Request, say: Callable[[str], None]) -> Mapping[str, Any]:
+    """Infer one shard, and complete it.
+
+    Args:
+        request: what is asked.
+        say: prints a line of the log.
+
+    Returns:
+        The shard's summary.
+
+    Raises:
+        DataError: run, shard or bundle cannot be used, or do not belong together.
+        UsageError: probability maps of a classification model.
+        Whatever ends a step: see :mod:`imaging_core.errors`.
+    """
+    work = open_work(request)
+    progress = ProgressFile(_progress_file(), len(work.cases))
+    if work.kept.summary is not None:
+        say(f"shard {request.shard}: complete already")
+        progress.show(len(work.cases), now=True)
+        return work.kept.summary
+    work.store.delete(run.summary(request.shard))
+    if work.positions:
+        from imaging_core.inference.execute import execute
+
+        progress.show(len(work.kept.records), now=True)
+        execute(request, work, say, progress)
+    summary = write_summary(work.store, request.shard, work.shard.sha256, work.cases)
+    progress.show(len(work.cases), now=True)
+    return summary
+
+
+def open_work(request: Request) -> Work:
+    """Read what the step needs, check that it fits, and find out what stands."""
+    store = open_store(request.run)
+    index = read_index(store)
+    shard = read_shard(store, request.shard)
+    entry = next((entry for entry in index.shards if entry.id == request.shard), None)
+    if entry is None or entry.sha256 != shard.sha256:
+        raise DataError(
+            f"{run.shard_file(request.shard)} is not what {run.SHARD_INDEX} lists; split again, into another --run"
+        )
+    card, model = read_bundle_card(request.model)
+    cases = case_ids(shard)
+    check_fit(card, index, shard, cases)
+    if request.probabilities and card.task != "segmentation":
+        raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
+    again = Again(failed=request.retry_failed, without="probabilities" if request.probabilities else None)
+    kept = read_kept(store, request.shard, shard.sha256, cases, model, again)
+    return Work(store, index, shard, cases, card, model, kept)
+
+
+def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
+    """The cases to be done, in order; with an error those that lack a ground truth that others have.
+
+    Raises:
+        DataError: a location that the run does not allow: the shard was edited.
+    """
+    allowed = work.index.allowed
+    for position in work.positions:
+        sample = work.shard.samples[position]
+        texts = [*sample.locations, *([sample.label] if isinstance(sample.label, str) else [])]
+        locations = [work.shard.resolve(text) for text in texts]
+        for location in locations:
+            if not allowed.allows(location):
+                raise DataError(f"case {work.cases[position]}: a file {allowed.refusal(location)}")
+        if sample.label is None and work.index.labelled:
+            yield position, _label_missing(work.card)
+            continue
+        sources = [open_source(location) for location in locations]
+        images = tuple(sources[: len(sample.locations)])
+        if isinstance(sample.label, str):
+            yield Task(position, work.cases[position], images, Truth(mask=sources[-1]))
+        else:
+            yield Task(position, work.cases[position], images, Truth(label=sample.label))
+
+
+def _label_missing(card: Card) -> CaseError:
+    if card.task == "segmentation":
+        return CaseError("mask_missing", "the dataset names no mask for this case, but masks for others")
+    return CaseError("label_missing", "the dataset has no label for this case, but labels for others")
+
+
+def _progress_file() -> Path | None:
+    name = os.environ.get(PROGRESS_FILE)
+    return Path(name) if name else None

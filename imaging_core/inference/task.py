@@ -1,0 +1,63 @@
+"""A case before it is inferred: where its files lie, and what is true of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imaging_core.decode.case import Decoder, Limits
+from imaging_core.decode.reading import Role, read_whole
+from imaging_core.store import Source
+from imaging_core.store.memory import MemorySource
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Ground truth: a mask file, class indices, or neither."""
+
+    mask: Source | None = None
+    label: tuple[int, ...] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any."""
+        return self.mask is not None or self.label is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One case to infer.
+
+    Attributes:
+        position: in the shard.
+        case: its id.
+        images: its files.
+        truth: its ground truth.
+    """
+
+    position: int
+    case: str
+    images: tuple[Source, ...]
+    truth: Truth
+
+
+def fetched(task: Task, limits: Limits, decoders: Sequence[Decoder]) -> Task:
+    """The same task with its files in memory, except those that their decoder reads in pieces.
+
+    Raises:
+        CaseError: a file is missing, empty, too long, or the store does not give it.
+    """
+    images = tuple(_fetch(source, limits, "image", decoders) for source in task.images)
+    mask = None if task.truth.mask is None else _fetch(task.truth.mask, limits, "mask", decoders)
+    return Task(task.position, task.case, images, Truth(mask, task.truth.label))
+
+
+def held_bytes(task: Task) -> int:
+    """How many bytes a fetched task holds in memory."""
+    sources = (*task.images, task.truth.mask)
+    return sum(source.size() for source in sources if isinstance(source, MemorySource))
+
+
+def _fetch(source: Source, limits: Limits, role: Role, decoders: Sequence[Decoder]) -> Source:
+    suffix = source.location.suffix
+    if any(suffix in decoder.suffixes and not decoder.whole for decoder in decoders):
+        return source
+    return MemorySource(source.location, read_whole(source, limits, role))

@@ -1,0 +1,1 @@
+"""Operators on batched tensors, on any device."""

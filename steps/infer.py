@@ -1,0 +1,106 @@
+"""Infers one shard of a run: ``python -m steps.infer``."""
+
+import argparse
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from imaging_core.decode.case import Limits
+from imaging_core.errors import EXIT_DONE
+from imaging_core.inference.shard import Request, infer_shard
+from imaging_core.store import Location
+from steps.command import positive, run_command
+
+EXAMPLE = """\
+example:
+  python -m steps.infer --run runs/isic-1 --shard 000 --model bundles/segnet --threads-per-step 2
+
+A step that was killed is run again with the same arguments: it does only what is missing. The exit code is 0 when the
+shard is complete, even with failed cases; steps.gather decides whether they are too many.
+"""
+
+
+def main(arguments: Sequence[str] | None) -> int:
+    """Infer as the arguments say; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # they quote metadata, which may name patients
+    request = Request(
+        run=Location.parse(options.run),
+        shard=options.shard,
+        model=Location.parse(options.model),
+        threads=options.threads_per_step,
+        device=options.device,
+        probabilities=options.probabilities,
+        limits=Limits(pixels=options.max_pixels, encoded_bytes=options.max_bytes),
+        retry_failed=options.retry_failed,
+    )
+    say = _log()
+    say(_words(infer_shard(request, say)))
+    return EXIT_DONE
+
+
+def _log() -> Callable[[str], None]:
+    """Prints lines at once; a log that nobody reads any more is no reason to stop."""
+    lost = False
+
+    def say(line: str) -> None:
+        nonlocal lost
+        if lost:
+            return
+        try:
+            print(line, flush=True)
+        except OSError:
+            lost = True
+
+    return say
+
+
+def _words(summary: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{summary[state]} {state}" for state in ("done", "failed", "skipped"))
+    again = f" ({summary['temporary']} for a temporary reason: run again)" if summary["temporary"] else ""
+    return f"shard {summary['shard']}: {summary['samples']} cases, {counts}{again}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    limits = Limits()
+    parser = argparse.ArgumentParser(
+        prog="python -m steps.infer",
+        description="Infer the cases of one shard: masks and maps to outputs/, scores and counts to the ledger.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--run", required=True, metavar="LOCATION", help="the run's prefix, with the shards that split made")
+    add("--shard", required=True, metavar="ID", help="which shard, as in shards/index.json: 000")
+    add("--model", required=True, metavar="LOCATION", help="the model bundle's folder")
+    add(
+        "--threads-per-step",
+        required=True,
+        type=positive,
+        metavar="T",
+        help="threads for computing, for decoding and for writing, each; part of the compute class",
+    )
+    add(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU when there is one (default)"
+    )
+    add("--probabilities", action="store_true", help="write float32 probability maps too (segmentation)")
+    add(
+        "--max-pixels",
+        type=positive,
+        default=limits.pixels,
+        metavar="N",
+        help=f"fail a case whose image has more pixels (default {limits.pixels})",
+    )
+    add(
+        "--max-bytes",
+        type=positive,
+        default=limits.encoded_bytes,
+        metavar="N",
+        help=f"fail a case one of whose files is longer (default {limits.encoded_bytes})",
+    )
+    add("--retry-failed", action="store_true", help="do all failed cases again, not only those that failed temporarily")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)
