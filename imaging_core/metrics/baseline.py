@@ -1,0 +1,50 @@
+"""What somebody would score who has not looked at the images: the headline figure is read against it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imaging_core.metrics import counts as c
+from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.segmentation import SegmentationCases
+from imaging_core.metrics.values import mean
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The score of one constant answer, in the terms of the task's headline metric.
+
+    Attributes:
+        answer: index of the scored class that is named every time (of several equally good ones the first).
+        value: its accuracy, or its mean IoU over the cases.
+    """
+
+    answer: int
+    value: float
+
+
+def baseline(cases: ClassificationCases | SegmentationCases) -> Baseline | None:
+    """The constant answer, chosen with the truth in hand.
+
+    Classification: the class that is true most often (scikit-learn's ``DummyClassifier("most_frequent")``, fitted on
+    the scored cases). Segmentation: every pixel is said to be of the class that most pixels are of; of a binary model,
+    of its only scored class. None without scored cases, and for a multilabel classification.
+    """
+    if isinstance(cases, SegmentationCases):
+        return _every_pixel(cases)
+    if cases.kind == "multilabel" or not len(cases.labels):
+        return None
+    support = cases.confusion.sum(axis=1)
+    return Baseline(int(support.argmax()), int(support.max()) / int(support.sum()))
+
+
+def _every_pixel(cases: SegmentationCases) -> Baseline | None:
+    true = cases.counts[..., c.TP] + cases.counts[..., c.FN]
+    answer = int(true.sum(axis=0).argmax())
+    constant = np.zeros_like(cases.counts)
+    constant[..., c.FN] = true
+    constant[..., c.TN] = cases.counts[..., c.FP] + cases.counts[..., c.TN]
+    constant[:, answer] = constant[:, answer][:, [c.FN, c.TN, c.TP, c.FP]]
+    values = c.per_case(c.iou, constant, cases.empty)
+    average = mean(values[~np.isnan(values)].tolist())
+    return None if average is None else Baseline(answer, average)

@@ -1,0 +1,82 @@
+"""Segmentation: overlap of masks, from counts per case and class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.metrics import counts as c
+from imaging_core.metrics.values import Values, mean
+
+SMOOTHING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationCases:
+    """The scored cases of a run, in case order.
+
+    Attributes:
+        counts: int64, cases x scored classes x 4 (TP, FP, FN, TN), in pixels at the image's original size. A binary
+            model has one scored class.
+        deephealth: int64, cases x 2: intersection and union in pixels at the model's input size; -1 where unknown.
+        empty: what a class is worth in a case where neither side has it.
+    """
+
+    counts: NDArray[np.int64]
+    deephealth: NDArray[np.int64]
+    empty: c.EmptyPolicy
+
+
+def empty_policy(classes: int) -> c.EmptyPolicy:
+    """The policy for so many scored classes.
+
+    One class: a mask that is empty on both sides is right, 1 (as DeepHealth). Several: a class that is absent on both
+    sides says nothing and is left out of the case's mean, else the rarer a class the better the figure.
+    """
+    return "one" if classes == 1 else "skip"
+
+
+def deephealth_per_case(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(intersection + 1e-6) / (union + 1e-6) of each row of ``deephealth``: 1 where both are 0, NaN where unknown."""
+    intersection, union = pixels[:, 0], pixels[:, 1]
+    return np.where(union < 0, np.nan, (intersection + SMOOTHING) / (union + SMOOTHING))
+
+
+def iou_deephealth(cases: SegmentationCases) -> Values:
+    """DeepHealth's mean IoU, comparable with its published figures.
+
+    Both sides are taken at the model's input size and thresholded at >= 0.5; a case's value is
+    (intersection + 1e-6) / (union + 1e-6), so both empty is 1; the mean is unweighted over the cases. It has neither
+    a pooled nor a macro form. (The DeepHealth project's inference programs.)
+    """
+    values = deephealth_per_case(cases.deephealth)
+    return Values(mean=mean(values[~np.isnan(values)].tolist()))
+
+
+def iou(cases: SegmentationCases) -> Values:
+    """Intersection over union at the image's original size.
+
+    Per case the mean over its classes (``empty`` decides on classes that neither side has), then the unweighted mean
+    over the cases, as the ISIC challenges do; macro is PASCAL VOC's mean IoU (Everingham et al. 2010), background
+    included when it is a class of the model.
+    """
+    return _overlap(c.iou, cases)
+
+
+def dice(cases: SegmentationCases) -> Values:
+    """Dice coefficient at the image's original size, aggregated as :func:`iou`.
+
+    Each single value obeys Jaccard = Dice / (2 - Dice); a mean of several does not.
+    """
+    return _overlap(c.dice, cases)
+
+
+def _overlap(ratio: c.RatioOf, cases: SegmentationCases) -> Values:
+    values = c.per_case(ratio, cases.counts, cases.empty)
+    by_class = cases.counts.sum(axis=0)
+    return Values(
+        mean=mean(values[~np.isnan(values)].tolist()),
+        pooled=c.pooled(ratio, by_class),
+        macro=c.macro(ratio, by_class),
+        per_class=c.per_class(ratio, by_class),
+    )

@@ -1,0 +1,1 @@
+"""The report: pages and figures from metrics.json and the ledger."""

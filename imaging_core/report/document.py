@@ -1,0 +1,86 @@
+"""``report/metrics.json``: every figure of a run, the same bytes for any number and order of shards."""
+
+from typing import Any
+
+import numpy as np
+
+from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
+from imaging_core.metrics.counts import FN, FP, TN, TP
+from imaging_core.metrics.merge import Merged
+from imaging_core.metrics.registry import compute, metrics_of
+from imaging_core.metrics.values import Values
+from imaging_core.report.verdict import Verdict
+
+
+def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
+    """The values of ``metrics.json``; a metric that is undefined is None.
+
+    ``metrics`` has mean, pooled and macro of each metric (:class:`~imaging_core.metrics.values.Values`). ``per_class``
+    has for each scored class ``support`` (scored cases whose truth has it), its confusion ``tp``, ``fp``, ``fn``,
+    ``tn`` (cases of a classification, pixels of a segmentation) and the metrics that exist per class. ``confusion``
+    (one label per case only): true class down, predicted class across. ``empty_policy`` (segmentation only): what a
+    class is worth in a case where neither truth nor prediction has it.
+    """
+    index, model, columns = merged.expected.index, merged.model, merged.columns
+    task = model.card.task if model else index.dataset.task
+    values = compute(columns.cases()) if columns else {metric.name: Values() for metric in metrics_of(task)}
+    kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
+    document: dict[str, Any] = {
+        "format": 1,
+        "task": task,
+        "kind": model.card.output.kind if model else None,
+        "classes": list(columns.classes if columns else index.dataset.classes),
+        "complete": verdict.complete,
+        "acceptable": verdict.acceptable,
+        "policy": index.policy,
+        "split": index.split,
+        "dataset": {
+            "sha256": index.dataset.sha256,
+            "name": index.dataset.name,
+            "images": index.dataset.images,
+        },
+        "model": model
+        and {
+            "sha256": model.model,
+            "name": model.card.name,
+            "architecture": model.card.architecture.name,
+        },
+        "cases": {
+            "expected": len(merged.state),
+            **{state: merged.count(state) for state in ("done", "failed", "skipped", "missing")},
+            "scored": int(columns.scored.sum()) if columns else 0,
+        },
+        "failed_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "compute_classes": [dict(each) for each in merged.compute_classes],
+        "metrics": {
+            name: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro} for name, value in values.items()
+        },
+        "per_class": _per_class(columns, values) if columns else [],
+    }
+    if isinstance(columns, SegmentationColumns):
+        document["empty_policy"] = columns.cases().empty
+    elif columns and columns.kind != "multilabel":
+        document["confusion"] = columns.cases().confusion.tolist()
+    return document
+
+
+def _per_class(columns: ClassificationColumns | SegmentationColumns, values: dict[str, Values]) -> list[dict[str, Any]]:
+    if isinstance(columns, SegmentationColumns):
+        by_case = columns.cases().counts
+        counts = by_case.sum(axis=0)
+        support = np.count_nonzero(by_case[..., TP] + by_case[..., FN], axis=0)
+    else:
+        counts = columns.cases().counts
+        support = counts[:, TP] + counts[:, FN]
+    return [
+        {
+            "class": name,
+            "support": int(support[k]),
+            "tp": int(counts[k, TP]),
+            "fp": int(counts[k, FP]),
+            "fn": int(counts[k, FN]),
+            "tn": int(counts[k, TN]),
+            **{metric: value.per_class[k] for metric, value in values.items() if value.per_class},
+        }
+        for k, name in enumerate(columns.classes)
+    ]

@@ -1,0 +1,164 @@
+"""Numbers as a person reads them, and the geometry of the page's figures."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.metrics.values import mean
+
+BINS = 20
+LARGEST_HEAT_MAP = 30
+"""Classes; of more the most frequent confusions are listed instead."""
+
+
+def figure(value: float | None, decimals: int = 4) -> str:
+    """So many decimals, never rounded to look perfect or like nothing; an en dash for None."""
+    if value is None:
+        return "\N{EN DASH}"
+    half = 0.5 * 10**-decimals
+    if 0 < abs(value) < 10 * half:
+        return f"{value:.1e}"
+    if 1 - half <= value < 1:
+        return f"> {1 - 2 * half:.{decimals}f}"
+    return f"{value:.{decimals}f}"
+
+
+def percent(share: float) -> str:
+    """One decimal, never rounded to look like none or all."""
+    if 0 < share < 0.0005:
+        return "< 0.1%"
+    if 0.9995 <= share < 1:
+        return "> 99.9%"
+    return f"{share * 100:.1f}%" if share not in (0, 1) else f"{share * 100:.0f}%"
+
+
+def duration(seconds: float) -> str:
+    """``4.2 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the histogram, in percent of the plot's width and height."""
+
+    left: float
+    width: float
+    height: float
+    count: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How values in [0, 1] are distributed over the cases.
+
+    Attributes:
+        bars: BINS of equal width; the last one holds 1.
+        ticks: of the vertical axis: height in percent, and count.
+        mean: percent of the width.
+        median: percent of the width.
+        texts: mean, median, quartiles for a person.
+    """
+
+    bars: tuple[Bar, ...]
+    ticks: tuple[tuple[float, int], ...]
+    mean: float
+    median: float
+    cases: int
+    texts: dict[str, str]
+
+
+def histogram(values: NDArray[np.float64]) -> Histogram | None:
+    """The distribution of finite values in [0, 1]; None of nothing."""
+    if not len(values):
+        return None
+    counts = np.histogram(values, bins=BINS, range=(0, 1))[0].tolist()
+    ticks = _ticks(max(counts))
+    top = ticks[-1]
+    average, median = mean(values.tolist()) or 0.0, statistics.median(values.tolist())
+    low, high = np.percentile(values, [25, 75]).tolist()
+    return Histogram(
+        bars=tuple(
+            Bar(100 * k / BINS, 100 / BINS, 100 * count / top, count, f"{k / BINS:.2f} to {(k + 1) / BINS:.2f}")
+            for k, count in enumerate(counts)
+        ),
+        ticks=tuple((100 * tick / top, tick) for tick in ticks),
+        mean=100 * average,
+        median=100 * median,
+        cases=len(values),
+        texts={
+            "mean": figure(average),
+            "median": figure(median),
+            "low": figure(low),
+            "high": figure(high),
+            "least": figure(float(values.min())),
+            "most": figure(float(values.max())),
+        },
+    )
+
+
+def _ticks(largest: int) -> list[int]:
+    """At most five round steps from 0 to at least ``largest``."""
+    step = 1
+    while largest > 4 * step:
+        step = step * 2 if str(step)[0] != "2" else step * 5 // 2
+    return [step * k for k in range(-(-largest // step) + 1)] if largest else [0, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the confusion matrix.
+
+    Attributes:
+        share: of its row's cases.
+        tint: opacity of its colour, in [0, 1]; few mistakes stay visible.
+        strong: so much colour that the text on it changes sides.
+    """
+
+    count: int
+    share: str
+    tint: float
+    strong: bool
+    right: bool
+
+
+def heat_map(confusion: Sequence[Sequence[int]]) -> list[list[Cell]] | None:
+    """The cells of a confusion matrix, row by row; None when it is too large to be read."""
+    if len(confusion) > LARGEST_HEAT_MAP:
+        return None
+    rows = []
+    for true, row in enumerate(confusion):
+        total = sum(row)
+        shares = [count / total if total else 0.0 for count in row]
+        rows.append([_cell(row[said], shares[said], right=true == said) for said in range(len(row))])
+    return rows
+
+
+def _cell(count: int, share: float, *, right: bool) -> Cell:
+    tint = round(0.9 * share**0.5, 3)
+    return Cell(count, percent(share), tint, tint > (0.7 if right else 0.85), right)
+
+
+def frequent_confusions(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str], shown: int = 8
+) -> list[tuple[int, str, str, str]]:
+    """The most frequent mistakes: count, true class, predicted class, share of the true class's cases."""
+    mistakes = [
+        (count, true, said)
+        for true, row in enumerate(confusion)
+        for said, count in enumerate(row)
+        if count and true != said
+    ]
+    mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1], mistake[2]))
+    return [
+        (count, classes[true], classes[said], percent(count / sum(confusion[true])))
+        for count, true, said in mistakes[:shown]
+    ]

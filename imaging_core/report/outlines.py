@@ -1,0 +1,44 @@
+"""Outlines of masks as SVG paths: sharp at any zoom, and styled by the page."""
+
+import numpy as np
+from contourpy import LineType, contour_generator
+from numpy.typing import NDArray
+from PIL import Image
+
+GRID = 240
+"""Masks are averaged down to at most so many cells a side before they are traced; outlines stay exact below a cell."""
+
+MOST_POINTS = 3000
+"""Of a mask of countless specks only the longest outlines are drawn."""
+
+
+def outline(mask: NDArray[np.bool_], width: int, height: int) -> str:
+    """Where a mask's value changes, as the data of an SVG path.
+
+    Args:
+        mask: height x width of the case, any size.
+        width: of the picture that the path is drawn over.
+        height: of that picture.
+
+    Returns:
+        Closed lines in the picture's coordinates; empty for an empty mask. Of a mask that fills the picture, its frame.
+    """
+    shrink = min(1.0, GRID / max(mask.shape))
+    rows, columns = (max(1, round(side * shrink)) for side in mask.shape)
+    grey = Image.fromarray(mask.astype(np.uint8) * 255).resize((columns, rows), Image.Resampling.BOX)
+    field = np.pad(np.asarray(grey, dtype=np.float64) / 255, 1)
+    lines = contour_generator(z=field, line_type=LineType.Separate).lines(0.5)
+    scale = np.array([width / columns, height / rows])
+    drawn: list[str] = []
+    points = 0
+    for line in sorted((np.asarray(each) for each in lines), key=len, reverse=True):
+        points += len(line)
+        if drawn and points > MOST_POINTS:
+            break
+        drawn.append(_path((line - 0.5) * scale))
+    return "".join(drawn)
+
+
+def _path(points: NDArray[np.float64]) -> str:
+    """Points x 2 (across, down), closed."""
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points[:-1].tolist()) + "Z"

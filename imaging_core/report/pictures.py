@@ -1,0 +1,150 @@
+"""Pictures of cases: the image at a reduced size, and for a segmentation the outlines of truth and prediction."""
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imaging_core.dataset.index import read_shard
+from imaging_core.dataset.roots import Roots
+from imaging_core.dataset.sample import Dataset, Sample
+from imaging_core.decode.case import CaseError, Limits, Pixels
+from imaging_core.decode.mask import decode_mask
+from imaging_core.decode.registry import decode_sample
+from imaging_core.errors import InferenceError
+from imaging_core.metrics.columns import SegmentationColumns
+from imaging_core.metrics.expected import Expected
+from imaging_core.metrics.merge import Merged
+from imaging_core.models.card import Card
+from imaging_core.report.outlines import outline
+from imaging_core.store import Source, Store, open_source
+
+SIDE = 480
+"""The longer side of a picture, at most."""
+
+SMALL = 96
+"""Pictures of at most this side are kept without loss."""
+
+LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
+"""A case that costs more is not drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One case as the report shows it.
+
+    Attributes:
+        data: PNG or JPEG; empty when the picture could not be made.
+        extension: ``png`` or ``jpg``.
+        width: in pixels.
+        height: in pixels.
+        truth: the outline of the ground truth (data of an SVG path), None without one.
+        predicted: the outline of the prediction, None without one.
+        truth_share: which fraction of the image the ground truth covers; None without one.
+        predicted_share: the same of the prediction.
+        problem: why there is no picture, or not all of it.
+    """
+
+    data: bytes = b""
+    extension: str = "jpg"
+    width: int = 0
+    height: int = 0
+    truth: str | None = None
+    predicted: str | None = None
+    truth_share: float | None = None
+    predicted_share: float | None = None
+    problem: str = ""
+
+
+def draw(store: Store, merged: Merged, rows: Iterable[int]) -> dict[int, Picture]:
+    """A picture of each of these cases; one that cannot be made says why in its place."""
+    if merged.model is None:
+        return {}
+    card, columns = merged.model.card, merged.columns
+    pictures = {}
+    for row, (shard, sample) in _samples(store, merged.expected, rows).items():
+        mask = columns.masks[row] if isinstance(columns, SegmentationColumns) else None
+        predicted = open_source(store.root.join(mask)) if mask is not None else None
+        try:
+            pictures[row] = _draw(card, shard, sample, predicted, merged.expected.index.allowed)
+        except CaseError as error:
+            pictures[row] = Picture(problem=error.reason)
+        except (InferenceError, OSError, MemoryError, ValueError) as error:
+            pictures[row] = Picture(problem=f"it could not be drawn ({type(error).__name__})")
+    return pictures
+
+
+def thumbnail(pixels: Pixels) -> Image.Image:
+    """Height x width x channels as a picture of at most SIDE pixels a side.
+
+    One channel is shown as grey and three as RGB, of other numbers the first. 8 bit values are shown as they are,
+    others stretched between their 0.5th and 99.5th percentile.
+    """
+    shown = pixels if pixels.shape[2] == 3 else pixels[..., :1]
+    if shown.dtype != np.uint8:
+        low, high = np.percentile(shown, [0.5, 99.5])
+        span = high - low if high > low else 1.0
+        shown = (np.clip((shown.astype(np.float64) - low) / span, 0, 1) * 255).round().astype(np.uint8)
+    picture = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
+    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return picture
+
+
+def _samples(store: Store, expected: Expected, rows: Iterable[int]) -> Mapping[int, tuple[Dataset, Sample]]:
+    wanted = set(rows)
+    found: dict[int, tuple[Dataset, Sample]] = {}
+    for entry, members in zip(expected.index.shards, expected.shard_rows, strict=True):
+        places = [(place, row) for place, row in enumerate(members.tolist()) if row in wanted] if wanted else []
+        if places:
+            shard = read_shard(store, entry.id)
+            found |= {row: (shard, shard.samples[place]) for place, row in places}
+    return found
+
+
+def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, allowed: Roots) -> Picture:
+    sources = [_open(shard, text, allowed) for text in sample.locations]
+    case = decode_sample(sources, card.input.channels, LIMITS)
+    shown = next(islice(case.inputs, case.count // 2, None))
+    picture = thumbnail(shown.pixels)
+    extension = "png" if max(picture.size) <= SMALL else "jpg"
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
+    drawn: dict[str, Any] = {}
+    problem = ""
+    if card.task == "segmentation" and case.count == 1:
+        truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
+        for name, source in (("truth", truth), ("predicted", predicted)):
+            if source is None:
+                continue
+            try:
+                masks = _masks(source, card)
+            except CaseError as error:
+                problem = error.reason
+                continue
+            drawn[name] = "".join(outline(mask, *picture.size) for mask in masks)
+            drawn[f"{name}_share"] = float(np.logical_or.reduce(masks).mean())
+    return Picture(buffer.getvalue(), extension, *picture.size, **drawn, problem=problem)
+
+
+def _open(shard: Dataset, text: str, allowed: Roots) -> Source:
+    location = shard.resolve(text)
+    if not allowed.allows(location):
+        raise CaseError("missing", "it lies where the run may not read")
+    return open_source(location)
+
+
+def _masks(source: Source, card: Card) -> list[NDArray[np.bool_]]:
+    """One mask per drawn class; of a multiclass model not class 0, whose outline the others make."""
+    output = card.output
+    mask = decode_mask(source, LIMITS, output.kind)
+    if output.kind == "binary":
+        return [mask]
+    if output.kind == "multilabel":
+        return list(mask)
+    present = set(np.unique(mask).tolist()) - {0, output.ignore}
+    return [mask == index for index in sorted(present)] or [np.zeros(mask.shape, dtype=np.bool_)]

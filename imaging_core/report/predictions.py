@@ -1,0 +1,127 @@
+"""``report/predictions.csv``: one line per expected case, in the order of their ids.
+
+UTF-8, comma separated, quoted as RFC 4180 says, lines end in a line feed. An empty cell: there is none. Columns:
+
+    case        the case's id
+    image       how the dataset calls the image; the column is left out with ``--case-names index``
+    state       done, failed, skipped or missing
+    kind        of a failure; the rule of a skipped case
+    reason      one sentence
+  classification, one label per case
+    label       true class
+    predicted   class that the model says
+    score_NAME  the model's score of each class; of a binary model only of the positive one
+  classification, several labels per case: label_NAME and predicted_NAME (0 or 1), score_NAME
+  segmentation
+    iou_deephealth, iou, dice        of this case (see imaging_core.metrics.segmentation)
+    tp_NAME, fp_NAME, fn_NAME, tn_NAME   pixels of each scored class
+    mask        key of the predicted mask below the run
+
+Numbers are in the shortest form that reads back to the same value. A text that a spreadsheet would take for a formula
+(it begins with = + - @, their full-width forms, a tab or a line break, after any blanks) gets an apostrophe before it,
+and so does a text that begins with an apostrophe: taking one leading apostrophe off gives the text back.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from imaging_core.metrics import counts as c
+from imaging_core.metrics.classification import decide
+from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
+from imaging_core.metrics.merge import Merged
+from imaging_core.metrics.segmentation import deephealth_per_case
+
+Cell = str | int | float
+Cells = list[Cell]
+
+FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n'")  # noqa: RUF001 - the full-width forms are meant
+
+
+def predictions_csv(merged: Merged) -> bytes:
+    """The table of all cases."""
+    header, cells = _columns_of(merged.columns)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    images = merged.expected.images
+    writer.writerow(["case", *(["image"] if images is not None else []), "state", "kind", "reason", *header])
+    nothing: Cells = [""] * len(header)
+    for row in range(len(merged.state)):
+        state = merged.state_of(row)
+        reason = merged.reasons.get(row)
+        writer.writerow(
+            [
+                merged.expected.id(row),
+                *([safe_text(images[row])] if images is not None else []),
+                state,
+                safe_text(reason.kind) if reason else "",
+                safe_text(reason.sentence) if reason else "",
+                *(cells(row) if state == "done" else nothing),
+            ]
+        )
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def safe_text(text: str) -> str:
+    """The text, with an apostrophe before it when a spreadsheet would take it for a formula."""
+    return "'" + text if text.startswith(FORMULA_STARTS) or text.lstrip().startswith(FORMULA_STARTS) else text
+
+
+def _columns_of(
+    columns: ClassificationColumns | SegmentationColumns | None,
+) -> tuple[list[str], Callable[[int], Cells]]:
+    """The task's header, and the cells of a done row."""
+    if columns is None:
+        return [], lambda _row: []
+    if isinstance(columns, SegmentationColumns):
+        return _segmentation(columns)
+    return _multilabel(columns) if columns.kind == "multilabel" else _one_label(columns)
+
+
+def _one_label(columns: ClassificationColumns) -> tuple[list[str], Callable[[int], Cells]]:
+    names = [safe_text(name) for name in columns.classes]
+    labels = ["" if label < 0 else names[label] for label in columns.labels.tolist()]
+    predicted = decide(columns.kind, columns.scores, columns.threshold).tolist()
+    header = ["label", "predicted", *(f"score_{name}" for name in columns.score_names)]
+    return header, lambda row: [labels[row], names[predicted[row]], *columns.scores[row].tolist()]
+
+
+def _multilabel(columns: ClassificationColumns) -> tuple[list[str], Callable[[int], Cells]]:
+    predicted = decide(columns.kind, columns.scores, columns.threshold).astype(np.int64)
+    header = [f"{what}_{name}" for what in ("label", "predicted", "score") for name in columns.classes]
+
+    def cells(row: int) -> Cells:
+        labels: Cells = columns.labels[row].astype(int).tolist() if columns.scored[row] else [""] * len(columns.classes)
+        return [*labels, *predicted[row].tolist(), *columns.scores[row].tolist()]
+
+    return header, cells
+
+
+def _segmentation(columns: SegmentationColumns) -> tuple[list[str], Callable[[int], Cells]]:
+    empty = columns.cases().empty
+    overlaps = [
+        [_or_empty(value) for value in values.tolist()]
+        for values in (
+            deephealth_per_case(columns.deephealth),
+            c.per_case(c.iou, columns.counts, empty),
+            c.per_case(c.dice, columns.counts, empty),
+        )
+    ]
+    counts = [f"{cell}_{name}" for name in columns.classes for cell in ("tp", "fp", "fn", "tn")]
+    header = ["iou_deephealth", "iou", "dice", *counts, "mask"]
+    unscored: Cells = [""] * (len(overlaps) + len(counts))
+
+    def cells(row: int) -> Cells:
+        if not columns.scored[row]:
+            return [*unscored, columns.masks[row] or ""]
+        overlap = [values[row] for values in overlaps]
+        return [*overlap, *columns.counts[row].ravel().tolist(), columns.masks[row] or ""]
+
+    return header, cells
+
+
+def _or_empty(value: float) -> Cell:
+    return "" if math.isnan(value) else value

@@ -1,0 +1,61 @@
+"""The end of a run in a terminal: completeness, metrics, verdict."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imaging_core.metrics.baseline import Baseline
+from imaging_core.metrics.registry import HEADLINE, metrics_of
+from imaging_core.report.figures import figure
+from imaging_core.report.verdict import Verdict
+
+WIDTH = 24
+SHOWN = 20
+
+
+def summary(
+    document: Mapping[str, Any],
+    verdict: Verdict,
+    constant: Baseline | None,
+    missing: tuple[Sequence[str], Sequence[str]],
+    commands: Sequence[tuple[str, str]],
+) -> str:
+    """What gather prints.
+
+    Args:
+        document: the values of ``metrics.json``.
+        verdict: of the run.
+        constant: what the headline figure is read against, if there is such a thing.
+        missing: ids of unfinished shards, and of missing cases.
+        commands: what to type next, each with its reason.
+    """
+    cases, dataset = document["cases"], document["dataset"]["name"] or "unnamed dataset"
+    states = " + ".join(f"{cases[state]} {state}" for state in ("done", "failed", "skipped", "missing"))
+    lines = [f"{dataset}, split {document['split']}: {cases['expected']} cases = {states}"]
+    lines += [
+        f"  {what}: {' '.join(ids[:SHOWN])}{f' … and {len(ids) - SHOWN} more' if len(ids) > SHOWN else ''}"
+        for what, ids in zip(("unfinished shards", "missing cases"), missing, strict=True)
+        if ids
+    ]
+    lines += [f"  failed: {count} {kind}" for kind, count in document["failed_by_kind"].items()]
+    if document["policy"] == "reference":
+        lines.append("  reference policy: grouped as the original split-yaml; not the split that the dataset names")
+    if len(document["compute_classes"]) > 1:
+        lines.append(f"  mixed compute classes: {len(document['compute_classes'])}")
+    lines += _table(document) if cases["scored"] else ["nothing was scored"]
+    name, aggregation = HEADLINE[document["task"]]
+    if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
+        answer = document["classes"][constant.answer]
+        lines.append(f"lower than a constant answer: always {answer!r} scores {figure(constant.value)}")
+    lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
+    for why, command in commands:
+        lines += [why, f"  {command}"]
+    return "\n".join(lines)
+
+
+def _table(document: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'':{WIDTH}}{'per case':>10}{'pooled':>10}{'macro':>10}"]
+    for metric in metrics_of(document["task"]):
+        values = document["metrics"][metric.name]
+        row = "".join(f"{figure(values[key]):>10}" for key in ("mean", "pooled", "macro"))
+        lines.append(f"{metric.title:{WIDTH}}{row}")
+    return lines

@@ -1,0 +1,110 @@
+"""How long the shards took, read leniently: times are shown, never compared, and their lack spoils nothing."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from imaging_core import run
+from imaging_core.errors import MissingError
+from imaging_core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTime:
+    """One shard's ``timing.json``.
+
+    Attributes:
+        started: with its time zone.
+        seconds: from start to summary.
+        rate: cases per second.
+    """
+
+    shard: str
+    started: datetime
+    seconds: float
+    cases: int
+    rate: float
+    host: str
+    device: str
+    threads: int
+
+    @property
+    def ended(self) -> datetime:
+        """When the shard was complete."""
+        return self.started + timedelta(seconds=self.seconds)
+
+
+def read_timings(store: Store, shards: Iterable[str]) -> list[ShardTime]:
+    """The times of the shards that have them."""
+    return [time for shard in shards if (time := _read(store, shard)) is not None]
+
+
+def read_run_record(store: Store) -> dict[str, Any]:
+    """The content of ``run.json``; empty when the steps were called by hand, or when it is not readable."""
+    return _json(store, run.RUN)
+
+
+def _read(store: Store, shard: str) -> ShardTime | None:
+    values = _json(store, run.timing(shard))
+    try:
+        started = datetime.fromisoformat(str(values["started"]))
+        return ShardTime(
+            shard=shard,
+            started=started if started.tzinfo else started.astimezone(),
+            seconds=float(values["seconds"]),
+            cases=int(values["cases"]),
+            rate=float(values["cases_per_second"]),
+            host=str(values["host"]),
+            device=str(values["device"]),
+            threads=int(values["threads"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _json(store: Store, key: str) -> dict[str, Any]:
+    try:
+        values = json.loads(store.get(key))
+    except (MissingError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How evenly the work was spread.
+
+    Attributes:
+        times: of every shard, slowest first.
+        started: when the first shard began.
+        ended: when the last one ended.
+        total: seconds of all shards together.
+        longest: seconds of the slowest shard.
+        ratio: longest / mean; 1 is perfectly even.
+    """
+
+    times: tuple[ShardTime, ...]
+    started: datetime
+    ended: datetime
+    total: float
+    longest: float
+    ratio: float
+
+
+def balance(times: Iterable[ShardTime]) -> Balance | None:
+    """The shards' times together; None of nothing."""
+    slowest_first = tuple(sorted(times, key=lambda time: (-time.seconds, time.shard)))
+    if not slowest_first:
+        return None
+    total = sum(time.seconds for time in slowest_first)
+    longest = slowest_first[0].seconds
+    return Balance(
+        times=slowest_first,
+        started=min(time.started for time in slowest_first),
+        ended=max(time.ended for time in slowest_first),
+        total=total,
+        longest=longest,
+        ratio=longest * len(slowest_first) / total if total else 1.0,
+    )

@@ -1,0 +1,79 @@
+"""Everything below ``report/``, written whole and in an order that ends with ``metrics.json``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imaging_core import run
+from imaging_core.metrics.baseline import baseline
+from imaging_core.metrics.merge import Merged
+from imaging_core.report import page
+from imaging_core.report.document import metrics_document
+from imaging_core.report.gallery import choose
+from imaging_core.report.pictures import draw
+from imaging_core.report.predictions import predictions_csv
+from imaging_core.report.terminal import summary
+from imaging_core.report.timings import read_run_record, read_timings
+from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
+from imaging_core.report.view import Inputs, build
+from imaging_core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        verdict: whether the run is complete and acceptable.
+        document: the values of ``metrics.json``.
+        text: the same for a terminal.
+    """
+
+    verdict: Verdict
+    document: Mapping[str, Any]
+    text: str
+
+
+def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
+    """Write ``predictions.csv``, both pages with their pictures, and last ``metrics.json``.
+
+    Pictures of an earlier report that this one does not show are removed.
+    """
+    verdict = judge(merged, rules)
+    document = metrics_document(merged, verdict)
+    constant = baseline(merged.columns.cases()) if merged.columns else None
+    store.put(run.PREDICTIONS, predictions_csv(merged))
+    recorded = store.exists(run.RUN)
+    commands = next_commands(merged, verdict, str(store.root), recorded=recorded)
+    groups = choose(merged)
+    pictures = draw(store, merged, [row for group in groups for row in group.rows])
+    view = build(
+        Inputs(
+            merged=merged,
+            verdict=verdict,
+            document=document,
+            constant=constant,
+            groups=groups,
+            pictures=pictures,
+            times=read_timings(store, [entry.id for entry in merged.expected.index.shards]),
+            record=read_run_record(store),
+            location=str(store.root),
+            commands=commands,
+        )
+    )
+    shown = {
+        f"{run.REPORT_UI_PICTURES}/{case['file']}": case["picture"].data
+        for group in view["groups"]
+        for case in group["cases"]
+        if case["picture"].data
+    }
+    for key, data in shown.items():
+        store.put(key, data)
+    store.put(run.REPORT_UI_PAGE, page.with_folder(view))
+    store.put(run.REPORT_PAGE, page.one_file(view))
+    for key in list(store.list(f"{run.REPORT_UI_PICTURES}/")):
+        if key not in shown:
+            store.delete(key)
+    store.put(run.METRICS, run.to_json(document))
+    missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
+    return Report(verdict, document, summary(document, verdict, constant, (merged.incomplete, missing), commands))

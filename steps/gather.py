@@ -1,0 +1,65 @@
+"""Merge the shards' results into exact metrics, one table of all cases and one report."""
+
+import argparse
+from collections.abc import Sequence
+
+from imaging_core import run
+from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
+from imaging_core.metrics.merge import merge
+from imaging_core.report.verdict import Rules
+from imaging_core.report.write import write_report
+from imaging_core.store import Location, open_store
+from steps.command import count_or_percentage, run_command
+
+EPILOG = """\
+Example:
+  python -m steps.gather --run runs/isic --max-failed 2%
+
+Writes report/report.html, report/ui/index.html, report/predictions.csv and report/metrics.json below the run, also
+when the run is incomplete: the report then says what is missing. Exit code: 0 complete and acceptable, 1 written but
+incomplete or not acceptable, 65 the results cannot be trusted (a case twice, a damaged part, two models).
+"""
+
+
+def main(arguments: Sequence[str] | None) -> int:
+    """Gather one run; the exit code says whether it is complete and acceptable."""
+    options = _parser().parse_args(arguments)
+    store = open_store(Location.parse(options.run))
+    merged = merge(store, names=options.case_names == "file")
+    report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
+    print(report.text)
+    print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
+    return EXIT_DONE if report.verdict.acceptable else EXIT_NOT_ACCEPTABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m steps.gather",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--run", required=True, metavar="LOCATION", help="the run's prefix: shards/ and results/ below")
+    parser.add_argument(
+        "--max-failed",
+        type=count_or_percentage,
+        default=0,
+        metavar="COUNT|PERCENT%",
+        help="how many cases may fail before the run is not acceptable (default 0)",
+    )
+    parser.add_argument(
+        "--require-one-class",
+        action="store_true",
+        help="not acceptable when the results come from more than one compute class",
+    )
+    parser.add_argument(
+        "--case-names",
+        choices=("file", "index"),
+        default="file",
+        help="whether report and table name images as the dataset does, or by case id only (default file)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)
