@@ -1,0 +1,1 @@
+"""1,797 scanned digits that scikit-learn ships: the demo."""

@@ -1,0 +1,1 @@
+"""White matter on slices of an averaged brain that nilearn ships."""
