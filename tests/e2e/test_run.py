@@ -1,0 +1,187 @@
+"""``run`` as a person calls it, with the real steps, from a dataset file to a report."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+INPUTS = ("--dataset", "data/cells.yml", "--model", "model")
+DONE = ("run.json", "shards/index.json", "results/000/summary.json", "report/report.html", "report/metrics.json")
+
+
+@pytest.fixture(scope="session")
+def clean(workplace):
+    """A run that nothing disturbed."""
+    return workplace.run("runs/clean")
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of processes that mention a folder, or work in it."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                command = (process / "cmdline").read_bytes().decode().replace("\0", " ")
+                if str(folder) in command and "pytest" not in command:
+                    found.append(command)
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(condition, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_ends_with_its_metrics_and_where_the_report_is(workplace, clean):
+    assert clean.returncode == 0, clean.stderr
+    assert "Complete: 148 of 148 cases done, 0 failed, 0 skipped." in clean.stdout
+    assert "Accuracy" in clean.stdout
+    assert f"Report: {(workplace.folder / 'runs/clean/report/report.html').as_uri()}" in clean.stdout
+    assert all((workplace.folder / "runs/clean" / name).is_file() for name in DONE)
+
+
+def test_progress_goes_to_stderr_line_by_line_where_there_is_no_terminal(clean):
+    lines = clean.stderr.splitlines()
+
+    assert lines[0] == "dataset  data/cells.yml: classification, 148 of 150 images in split test"
+    assert lines[1] == "model    model: lenet5 (lenet5), classification"
+    assert lines[3] == "         2 shards, 2 at a time, 1 thread each"
+    assert sum(line.startswith(("infer 000: done in", "infer 001: done in")) for line in lines) == 2
+    assert "\x1b" not in clean.stderr
+
+
+def test_what_was_asked_is_recorded_before_all_else(workplace, clean):
+    record = json.loads((workplace.folder / "runs/clean/run.json").read_text())
+    dataset = (workplace.folder / "data/cells.yml").read_bytes()
+
+    assert record["parameters"]["dataset"] == str(workplace.folder / "data/cells.yml")
+    assert record["parameters"]["threads_per_step"] == 1
+    assert record["digests"]["dataset"] == hashlib.sha256(dataset).hexdigest()
+    assert record["versions"]["python"]
+
+
+def test_each_step_has_its_log(workplace, clean):
+    logs = workplace.folder / "runs/clean/logs"
+
+    assert {path.name for path in logs.iterdir()} == {"split.log", "infer-000.log", "infer-001.log", "gather.log"}
+    assert "python -m steps.infer --run" in (logs / "infer-000.log").read_text().replace(sys.executable, "python")
+
+
+def test_status_and_report_of_a_finished_run(workplace, clean):
+    status, report = workplace.call("status", "runs/clean"), workplace.call("report", "runs/clean")
+
+    assert (status.returncode, report.returncode) == (0, 0)
+    assert "148: 148 done, 0 failed, 0 skipped, 0 to do" in status.stdout
+    assert report.stdout.strip() in clean.stdout
+
+
+def test_a_second_run_in_the_same_place_is_refused(workplace, clean):
+    again = workplace.run("runs/clean")
+
+    assert again.returncode == 64
+    assert "runs/clean: holds a run already; continue it with --resume runs/clean" in again.stderr
+
+
+def test_a_stopped_run_leaves_no_process_and_resumes_with_what_is_missing_to_the_same_bytes(workplace, clean):
+    folder = workplace.folder / "runs/stopped"
+    process = workplace.start("run", *INPUTS, "--run", "runs/stopped", "--shards", "2", "--parallelism", "1")
+    wait_for((folder / "logs/infer-001.log").exists, process)
+    process.send_signal(signal.SIGINT)
+    stdout, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "Stopped after" in stdout
+    assert "python -m workflows.distributed_inference run --resume runs/stopped" in stdout
+    assert processes_of(folder) == []
+    assert workplace.call("status", "runs/stopped").returncode == 1
+
+    resumed = workplace.call("run", "--resume", "runs/stopped", "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resumed: 1 of 2 shards to do" in resumed.stderr
+    summary = json.loads(resumed.stdout)
+    assert (summary["exit_code"], summary["failures"], summary["resume"]) == (0, [], None)
+    assert summary["metrics"]["cases"]["done"] == 148
+    assert workplace.compared("runs/stopped") == workplace.compared("runs/clean")
+
+
+def test_sigterm_stops_a_run_in_the_same_way(workplace):
+    process = workplace.start("run", *INPUTS, "--run", "runs/terminated", "--shards", "1")
+    wait_for((workplace.folder / "runs/terminated/logs/infer-000.log").exists, process)
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 143
+    assert "run --resume runs/terminated" in stdout
+    assert processes_of(workplace.folder / "runs/terminated") == []
+
+
+def test_a_killed_engine_takes_its_steps_along_and_two_that_resume_at_once_do_no_harm(workplace, clean):
+    folder = workplace.folder / "runs/killed"
+    process = workplace.start("run", *INPUTS, "--run", "runs/killed", "--shards", "1")
+    wait_for((folder / "results").exists, process)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while processes_of(folder):
+        assert time.monotonic() < deadline, processes_of(folder)
+        time.sleep(0.1)
+
+    engines = [workplace.start("run", "--resume", "runs/killed") for _ in range(2)]
+    said = [engine.communicate(timeout=300) for engine in engines]
+    assert [engine.returncode for engine in engines] == [0, 0], said
+    killed, undisturbed = workplace.compared("runs/killed"), workplace.compared("runs/clean")
+    for key in ("report/metrics.json", "report/predictions.csv"):  # the same for any number of shards
+        assert killed[key] == undisturbed[key]
+
+
+def test_a_case_that_cannot_be_read_makes_the_result_not_acceptable_until_that_is_allowed(workplace, tmp_path):
+    shutil.copytree(workplace.folder / "data", tmp_path / "data")
+    (tmp_path / "data/5.png").write_bytes(b"not an image")
+    place = type(workplace)(tmp_path)
+    model = str(workplace.folder / "model")
+    run = place.call("run", "--dataset", "data/cells.yml", "--model", model, "--run", "r", "--shards", "1")
+
+    assert run.returncode == 1
+    assert "Complete, but NOT ACCEPTABLE: 147 of 148 cases done, 1 failed, 0 skipped." in run.stdout
+    assert "Failed: 1 unreadable." in run.stdout
+    allowed = place.call("run", "--resume", "r", "--max-failed", "1")
+    assert allowed.returncode == 0
+    assert not any(line.startswith("infer") for line in allowed.stderr.splitlines())
+
+    Image.fromarray(np.zeros((40, 40), dtype=np.uint8)).save(tmp_path / "data/5.png")
+    mended = place.call("run", "--resume", "r", "--retry-failed")
+    assert mended.returncode == 0
+    assert "Complete: 148 of 148 cases done" in mended.stdout
+
+
+def test_the_reason_why_shards_failed_is_shown_once_and_passed_on(workplace, tmp_path):
+    place = type(workplace)(tmp_path)
+    shutil.copytree(workplace.folder / "model", tmp_path / "model")
+    weights = tmp_path / "model/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    dataset = str(workplace.folder / "data/cells.yml")
+    run = place.call("run", "--dataset", dataset, "--model", "model", "--run", "r", "--shards", "2", "--json")
+    summary = json.loads(run.stdout)
+
+    assert (run.returncode, summary["exit_code"]) == (65, 65)
+    assert [(failure["node"], failure["exit_code"]) for failure in summary["failures"]] == [
+        ("infer-000", 65),
+        ("infer-001", 65),
+    ]
+    assert "infer-000 and 1 more failed with exit code 65 (bad data)" in run.stderr
+    assert run.stderr.count("weights.safetensors") == 1
+    assert "run --resume r" in run.stderr

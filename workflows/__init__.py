@@ -1,0 +1,1 @@
+"""What runs where: the Hera workflow, the command line, the local and the Argo engine."""

@@ -1,0 +1,56 @@
+"""``python -m workflows.distributed_inference``: one subcommand a file."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from imaging_core import __version__
+from imaging_core.errors import EXIT_USAGE, InferenceError
+from workflows import render, report, run, status
+from workflows.options import OWN_COMMAND
+
+DESCRIPTION = """\
+Distributed inference on medical image datasets: split, infer in parallel, gather exact metrics and a report.
+"""
+EPILOG = f"""\
+example:
+  {OWN_COMMAND} run --dataset data/isic.yml --model models/unet --shards 8
+  {OWN_COMMAND} status runs/isic-<time>
+  {OWN_COMMAND} report runs/isic-<time> --open
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Keeps the lines of its texts, knows no shortened options, and says what is wrong without a page of usage."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"error: {message}\ntry: {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; a parsed one holds the ``main`` of its subcommand."""
+    root = _Parser(
+        prog=OWN_COMMAND,
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    root.add_argument("--version", action="version", version=__version__)
+    commands = root.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for command in (run, status, report, render):
+        command.add_command(commands)
+    return root
+
+
+def main(arguments: Sequence[str] | None) -> int:
+    """Run one subcommand."""
+    parsed = parser().parse_args(arguments)
+    try:
+        return int(parsed.main(parsed))
+    except InferenceError as error:
+        if getattr(parsed, "json", False):
+            print(json.dumps({"error": str(error), "exit_code": error.exit_code}, ensure_ascii=False))
+        raise

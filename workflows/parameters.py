@@ -1,0 +1,101 @@
+"""What a run is asked to do: the values that the workflow is built from and that ``run.json`` keeps."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from types import NoneType
+from typing import Any, Literal, Self, get_args, get_type_hints
+
+from imaging_core.errors import DataError, UsageError
+
+Policy = Literal["balanced", "reference"]
+CaseNames = Literal["file", "index"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """One run.
+
+    Attributes:
+        dataset: full location of the dataset file (DTD).
+        model: full location of the model bundle's folder.
+        run: full location of the prefix below which everything is written.
+        split: the split to infer, or ``all``.
+        shards: how many shards at most.
+        parallelism: how many shards are inferred at the same time.
+        threads_per_step: CPU threads of each step. Part of the compute class: other threads may give other last bits.
+        policy: how samples are dealt out to shards; ``reference`` groups them as the original split-yaml did.
+        allow_root: locations besides the dataset's folder that the dataset may refer to.
+        allow_http: hosts that the dataset may refer to.
+        case_names: whether reports name cases by file or by index only.
+        max_failed: how many cases may fail, a count (``5``) or a percentage (``2%``).
+        require_one_class: whether results of mixed compute classes are an error.
+        probabilities: whether probability maps are written too.
+        device: where the model runs.
+        retry_failed: whether cases that failed before are tried again.
+        max_pixels: an image of more pixels is a failed case; None for the step's own limit.
+        max_bytes: a file of more bytes is a failed case; None for the step's own limit.
+    """
+
+    dataset: str
+    model: str
+    run: str
+    split: str = "test"
+    shards: int
+    parallelism: int
+    threads_per_step: int = 1
+    policy: Policy = "balanced"
+    allow_root: tuple[str, ...] = ()
+    allow_http: tuple[str, ...] = ()
+    case_names: CaseNames = "file"
+    max_failed: str = "0"
+    require_one_class: bool = False
+    probabilities: bool = False
+    device: Device = "auto"
+    retry_failed: bool = False
+    max_pixels: int | None = None
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            for text in value if isinstance(value, tuple) else (value,):
+                if isinstance(text, str) and "{{" in text:
+                    raise UsageError(
+                        f"{option(name)} {text}: Argo would take {{{{…}}}} for one of its own expressions; rename it"
+                    )
+
+    def to_json(self) -> dict[str, Any]:
+        """The values as ``run.json`` keeps them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
+        """Read what :meth:`to_json` wrote; DataError names ``where`` when it is something else."""
+        types = get_type_hints(cls)
+        read: dict[str, Any] = {}
+        for each in fields(cls):
+            if each.name not in values:
+                raise DataError(f"{where}: parameters: {each.name} is missing; this run was begun by another version")
+            value = values[each.name]
+            read[each.name] = tuple(value) if isinstance(value, list) else value
+            if not _fits(read[each.name], types[each.name]):
+                raise DataError(f"{where}: parameters: {each.name} cannot be {value!r}")
+        if unknown := sorted(set(values) - set(read)):
+            raise DataError(f"{where}: parameters: {unknown[0]} is unknown; this run was begun by another version")
+        return cls(**read)
+
+
+def option(name: str) -> str:
+    """The command line option that sets a parameter."""
+    return "--" + name.replace("_", "-")
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    if expected == tuple[str, ...]:
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    if isinstance(expected, type):
+        return type(value) is expected
+    choices = get_args(expected)
+    if all(isinstance(choice, str) for choice in choices):
+        return value in choices
+    return type(value) in choices or (value is None and NoneType in choices)

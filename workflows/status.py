@@ -1,0 +1,129 @@
+"""``status``: how far a run is, and what to do next."""
+
+import argparse
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from imaging_core import run as layout
+from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
+from imaging_core.store import Location, open_store
+from workflows.options import OWN_COMMAND, location
+from workflows.places import link
+from workflows.state import RunState, Shard, read_state
+
+MOST_SHARDS = 8
+
+DESCRIPTION = """\
+Say how far a run is, from its files alone: it works while the run goes on, after it, and from another machine.
+"""
+EPILOG = """\
+example:
+  %(prog)s runs/isic-1
+
+exit codes:
+  0 finished, complete and acceptable; 1 not (yet); 65 there is no run, or it is damaged
+"""
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``status`` to the command line."""
+    parser = commands.add_parser(
+        "status",
+        help="say how far a run is and what to do next",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument("run", type=location, metavar="RUN", help="the run's location")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.set_defaults(main=main)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Print the run's state."""
+    root = Location.parse(arguments.run)
+    state = read_state(open_store(root))
+    if arguments.json:
+        print(json.dumps(_summary(root, state), ensure_ascii=False))
+    else:
+        print("\n".join(_lines(root, state)))
+    return EXIT_DONE if state.finished else EXIT_NOT_ACCEPTABLE
+
+
+def _lines(root: Location, state: RunState) -> list[str]:
+    lines = [f"run      {root.for_person()}"]
+    if state.record is not None:
+        asked = state.record.parameters
+        lines += [
+            f"begun    {state.record.created[:19].replace('T', ' ')} UTC on {state.record.host}",
+            f"dataset  {Location.parse(asked.dataset).for_person()}, split {asked.split}",
+            f"model    {Location.parse(asked.model).for_person()}",
+        ]
+    shards = state.shards
+    if shards is None:
+        lines.append("shards   the split is not complete")
+    else:
+        lines += [f"shards   {_shards(shards)}", f"cases    {_cases(shards)}"]
+    return [*lines, f"report   {_report(root, state)}", *_next(root, state)]
+
+
+def _shards(shards: Sequence[Shard]) -> str:
+    parts = []
+    for kind in ("complete", "in progress", "missing"):
+        ids = [shard.id for shard in shards if shard.state == kind]
+        named = "" if kind == "complete" or not ids else f" ({_some(ids)})"
+        parts.append(f"{len(ids)} {kind}{named}")
+    return f"{len(shards)}: {', '.join(parts)}"
+
+
+def _some(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:MOST_SHARDS]) + (", …" if len(ids) > MOST_SHARDS else "")
+
+
+def _cases(shards: Sequence[Shard]) -> str:
+    totals = _totals(shards)
+    temporary = f" ({totals['temporary']} for a temporary reason)" if totals["temporary"] else ""
+    return (
+        f"{totals['expected']}: {totals['done']} done, {totals['failed']} failed{temporary}, "
+        f"{totals['skipped']} skipped, {totals['to_do']} to do"
+    )
+
+
+def _totals(shards: Sequence[Shard]) -> dict[str, int]:
+    names = ("done", "failed", "skipped", "temporary")
+    totals = {name: sum(getattr(shard, name) for shard in shards) for name in names}
+    expected = sum(shard.samples for shard in shards)
+    return totals | {"expected": expected, "to_do": expected - sum(shard.finished for shard in shards)}
+
+
+def _report(root: Location, state: RunState) -> str:
+    if state.metrics is None:
+        return "not written yet"
+    words = "acceptable" if state.acceptable else "not acceptable" if state.metrics["complete"] else "incomplete"
+    return f"{words}: {link(root.join(layout.REPORT_PAGE))}"
+
+
+def _next(root: Location, state: RunState) -> list[str]:
+    where = shlex.quote(root.for_person())
+    if state.finished:
+        return [f"next     {OWN_COMMAND} report {where}"]
+    if state.to_do(retry_failed=False) == [] and state.metrics is not None and state.metrics["complete"]:
+        return [f"next     see why in the report; {OWN_COMMAND} run --resume {where} --retry-failed tries again"]
+    return [f"next     unless it is at work still: {OWN_COMMAND} run --resume {where}"]
+
+
+def _summary(root: Location, state: RunState) -> dict[str, Any]:
+    shards = state.shards
+    return {
+        "run": str(root),
+        "created": state.record and state.record.created,
+        "parameters": state.record and state.record.parameters.to_json(),
+        "split_complete": shards is not None,
+        "shards": None if shards is None else [asdict(shard) for shard in shards],
+        "cases": None if shards is None else _totals(shards),
+        "to_do": state.to_do(retry_failed=False),
+        "complete": None if state.metrics is None else state.metrics["complete"],
+        "acceptable": None if state.metrics is None else state.acceptable,
+    }
