@@ -1,0 +1,89 @@
+"""How every command ends: the exit codes and the one message."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+SAY = """
+import argparse, errno, os, time
+from steps.command import run_command, count_or_percentage, positive
+from imaging_core import errors
+def main(arguments):
+    {body}
+run_command(main)
+"""
+
+
+def run(body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = SAY.format(body=body)
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("UsageError", 64),
+        ("DataError", 65),
+        ("MissingError", 65),
+        ("TemporaryError", 75),
+        ("ConfigurationError", 78),
+        ("NotAcceptableError", 1),
+    ],
+)
+def test_an_error_is_one_message_and_its_exit_code(error: str, code: int) -> None:
+    ended = run(f"raise errors.{error}('images.yml: images[3]: no location; add one')")
+    assert ended.returncode == code
+    assert ended.stderr == "error: images.yml: images[3]: no location; add one\n"
+
+
+def test_the_code_that_main_returns_is_the_exit_code() -> None:
+    assert run("return 0").returncode == 0
+    assert run("return 1").returncode == 1
+
+
+def test_ctrl_c_and_sigterm_have_their_codes() -> None:
+    assert run("raise KeyboardInterrupt").returncode == 130
+    program = SAY.format(body="print('ready', flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+
+
+def test_a_full_disk_is_temporary_and_a_forbidden_file_is_configuration() -> None:
+    assert run("raise OSError(errno.ENOSPC, 'No space left on device', '/data/x')").returncode == 75
+    forbidden = run("raise PermissionError(errno.EACCES, 'Permission denied', '/data/x')")
+    assert forbidden.returncode == 78
+    assert "/data/x: permission denied" in forbidden.stderr
+
+
+def test_a_bug_is_not_dressed_up_as_anything_else() -> None:
+    ended = run("raise RuntimeError('a bug')")
+    assert ended.returncode == 70
+    assert "Traceback" in ended.stderr
+
+
+def test_a_wrong_option_is_a_usage_error() -> None:
+    parse = "p = argparse.ArgumentParser(); p.add_argument('--shards', type=positive); p.parse_args(); return 0"
+    assert run(parse, "--shards", "4").returncode == 0
+    for wrong in ("0", "-1", "four", "1.5", ""):
+        ended = run(parse, f"--shards={wrong}")
+        assert ended.returncode == 64
+        assert "whole number of at least 1" in ended.stderr
+    assert run(parse, "--no-such-option").returncode == 64
+    assert run(parse, "--help").returncode == 0
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", "0"), ("5", "5"), ("2%", "0.02"), ("0%", "0.0"), ("100%", "1.0")])
+def test_a_count_or_a_percentage(text: str, value: str) -> None:
+    assert run(f"print(repr(count_or_percentage({text!r}))); return 0").stdout.strip() == value
+
+
+@pytest.mark.parametrize("wrong", ["-1", "101%", "nan%", "many", "1.5", ""])
+def test_neither_a_count_nor_a_percentage(wrong: str) -> None:
+    parse = "p = argparse.ArgumentParser(); p.add_argument('--max-failed', type=count_or_percentage); p.parse_args()"
+    assert run(parse, f"--max-failed={wrong}").returncode == 64

@@ -1,0 +1,150 @@
+"""python -m steps.gather: what it writes, prints and exits with."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imaging_core import run
+from imaging_core.errors import DataError, MissingError
+from imaging_core.inference.ledger import Record
+from steps.gather import main
+from tests.imaging_core.report.synthetic_run import (
+    COMPUTE_CLASS,
+    SyntheticRun,
+    classification_records,
+    make_card,
+    segmentation_run,
+)
+
+REPORT = (run.METRICS, run.PREDICTIONS, run.REPORT_PAGE, run.REPORT_UI_PAGE)
+
+
+def synthetic(failed: int = 0, **changes) -> SyntheticRun:
+    records = classification_records(100, 500)
+    for k in range(failed):
+        records[k] = Record(records[k].case, "failed", "", kind="unreadable", reason="the JPEG ends too early")
+    return replace(SyntheticRun(records, make_card(), 500, ("cat", "dog", "owl"), shards=3), **changes)
+
+
+def gather(folder: Path, *options: str) -> int:
+    return main(["--run", str(folder / "run"), *options])
+
+
+def metrics(folder: Path) -> dict:
+    return json.loads((folder / "run" / run.METRICS).read_bytes())
+
+
+def test_a_complete_run_is_0_and_prints_its_figures_and_where_the_report_is(tmp_path, capsys):
+    synthetic().write(tmp_path)
+    assert gather(tmp_path) == 0
+    printed = capsys.readouterr().out
+    figures = metrics(tmp_path)["metrics"]
+    assert "synthetic, split test: 100 cases = 100 done + 0 failed + 0 skipped + 0 missing" in printed
+    assert f"{figures['accuracy']['mean']:.4f}" in printed
+    assert f"{figures['auroc']['macro']:.4f}" in printed
+    assert "complete and acceptable" in printed
+    assert printed.rstrip().endswith("run/report/report.html")
+
+
+@pytest.mark.parametrize(
+    ("failed", "options", "code"),
+    [
+        (0, [], 0),
+        (1, [], 1),
+        (3, ["--max-failed", "3"], 0),
+        (4, ["--max-failed", "3"], 1),
+        (5, ["--max-failed", "5%"], 0),
+        (6, ["--max-failed", "5%"], 1),
+    ],
+)
+def test_failed_cases_decide_the_exit_code_after_the_report_was_written(tmp_path, failed, options, code):
+    synthetic(failed).write(tmp_path)
+    assert gather(tmp_path, *options) == code
+    assert metrics(tmp_path)["acceptable"] is (code == 0)
+    assert all((tmp_path / "run" / key).is_file() for key in REPORT)
+
+
+def test_a_figure_below_that_of_a_constant_answer_is_said(tmp_path, capsys):
+    records = [replace(each, label=(0,), scores=(0.1, 0.8, 0.1)) for each in classification_records(10, 500)]
+    synthetic(records=records).write(tmp_path)
+    assert gather(tmp_path) == 0
+    assert "lower than a constant answer: always 'cat' scores 1.0000" in capsys.readouterr().out
+
+
+def test_an_incomplete_run_is_1_and_says_what_is_missing_and_what_to_type(tmp_path, capsys):
+    synthetic(unfinished={1: 0}).write(tmp_path)
+    assert gather(tmp_path) == 1
+    printed = capsys.readouterr().out
+    assert "unfinished shards: 001" in printed
+    assert "33 of 100 cases are missing" in printed
+    assert "… and 13 more" in printed
+    assert f"python -m steps.infer --run {tmp_path}/run --shard 001" in printed
+    assert all((tmp_path / "run" / key).is_file() for key in REPORT)
+
+
+def test_mixed_compute_classes_are_said_and_on_request_not_acceptable(tmp_path, capsys):
+    synthetic(compute_classes={1: {**COMPUTE_CLASS, "threads": 2}}).write(tmp_path)
+    assert gather(tmp_path) == 0
+    assert "mixed compute classes: 2" in capsys.readouterr().out
+    assert len(metrics(tmp_path)["compute_classes"]) == 2
+    assert gather(tmp_path, "--require-one-class") == 1
+    assert "mixed compute classes: 2, where one was required" in capsys.readouterr().out
+
+
+def test_results_that_cannot_be_trusted_are_65_and_no_report(tmp_path):
+    synthetic(cards={1: make_card(name="other")}).write(tmp_path)
+    with pytest.raises(DataError):
+        gather(tmp_path)
+    assert not (tmp_path / "run/report").exists()
+
+
+def test_no_run_is_65_and_says_what_to_do(tmp_path):
+    with pytest.raises(
+        MissingError, match=r"shards/index\.json: no such file; is this a run, and was it split\?"
+    ) as error:
+        gather(tmp_path)
+    assert error.value.exit_code == 65
+
+
+def test_case_names_index_leaves_names_out(tmp_path):
+    segmentation_run(tmp_path, 4, 10).write(tmp_path)
+    assert gather(tmp_path, "--case-names", "index") == 0
+    written = [path.read_bytes() for path in (tmp_path / "run/report").rglob("*") if path.is_file()]
+    assert not any(b"images/" in data for data in written)
+
+
+def test_reading_the_real_images(tmp_path, shared_data):
+    """Real dermoscopy images, large JPEGs, with their real masks as ground truth and as prediction."""
+    card = make_card("segmentation", "binary", ["lesion"])
+    records, names, labels = [], {}, {}
+    (tmp_path / "run/outputs").mkdir(parents=True)
+    (tmp_path / "data").symlink_to(shared_data / "isic")
+    for index, image in enumerate(sorted((shared_data / "isic/images").glob("*.jpg"))):
+        names[index], labels[index] = f"images/{image.name}", f"masks/{image.stem}_segmentation.png"
+        mask = (tmp_path / "data" / labels[index]).read_bytes()
+        (tmp_path / f"run/outputs/{index}.png").write_bytes(mask)
+        records.append(Record(str(index), "done", "", outputs={"mask": f"outputs/{index}.png"}))
+    SyntheticRun(records, card, len(records), names=names, labels=labels).write(tmp_path)
+    assert gather(tmp_path) == 0
+    page = (tmp_path / "run" / run.REPORT_PAGE).read_text()
+    assert page.count("data:image/jpeg") == len(records) == 5
+    assert page.count('class="said"') == page.count('class="truth"') == 6  # one of each in the legend
+
+
+def test_as_a_process_it_imports_no_torch_and_exits_with_its_code(tmp_path):
+    synthetic(2).write(tmp_path)
+    program = (
+        "import sys; from steps.gather import main; code = main(sys.argv[1:]); print('torch' in sys.modules, code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--run", str(tmp_path / "run")], capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "False 1"
+    module = [sys.executable, "-m", "steps.gather", "--run"]
+    assert subprocess.run([*module, str(tmp_path / "run")], capture_output=True).returncode == 1
+    assert subprocess.run([*module, str(tmp_path / "none")], capture_output=True).returncode == 65
+    assert subprocess.run([*module, str(tmp_path), "--max-failed", "many"], capture_output=True).returncode == 64
