@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+GROUP_BYTES = 1024 * 1024
+GROUP_SECONDS = 0.02
+
 
 class Closed(Exception):  # noqa: N818 - the end of a queue is no error
     """No item is left, and none will come."""
@@ -21,10 +24,19 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class StageTime:
-    """Seconds, added up over the threads of a stage."""
+    """How the threads of one stage spent their time.
 
+    Attributes:
+        threads: how many there are.
+        busy_seconds: at work, added up over the threads.
+        wait_seconds: waiting for another stage or for the device, added up over the threads.
+        cpu_seconds: on a processor: what is missing to ``busy_seconds`` was spent in line for one, or for a store.
+    """
+
+    threads: int = 0
     busy_seconds: float = 0.0
     wait_seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
 
 class Channel(Generic[Item]):
@@ -33,27 +45,29 @@ class Channel(Generic[Item]):
     def __init__(self, flow: "Flow", items: int, weight: int | None) -> None:
         self._flow = flow
         self._most_items, self._most_weight = items, weight
-        self._queue: deque[tuple[Item, int]] = deque()
-        self._weight = 0
+        self._queue: deque[tuple[Item, int, int]] = deque()
+        self._items = self._weight = 0
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._more, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
 
-    def put(self, item: Item, weight: int = 0, seconds: float | None = None) -> None:
-        """Add an item, waiting for room. One that is heavier than the whole queue may come in alone.
+    def put(self, item: Item, weight: int = 0, seconds: float | None = None, count: int = 1) -> None:
+        """Add an item, which counts as ``count``, waiting for room. One that is too large may come in alone.
 
         Raises:
             Stopped: the flow stopped.
             TimeoutError: there was no room within ``seconds``.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        with self._changed:
-            while not self._flow.stopping and self._is_full(weight):
-                self._wait(deadline)
+        with self._lock:
+            while not self._flow.stopping and self._is_full(weight, count):
+                self._wait(self._room, deadline)
             if self._flow.stopping:
                 raise Stopped
-            self._queue.append((item, weight))
+            self._queue.append((item, weight, count))
             self._weight += weight
-            self._changed.notify_all()
+            self._items += count
+            self._more.notify()
 
     def get(self, seconds: float | None = None) -> Item:
         """The oldest item, waiting for one.
@@ -64,40 +78,80 @@ class Channel(Generic[Item]):
             TimeoutError: nothing came within ``seconds``.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        with self._changed:
+        with self._lock:
             while not self._queue and not self._closed and not self._flow.stopping:
-                self._wait(deadline)
+                self._wait(self._more, deadline)
             if self._flow.stopping:
                 raise Stopped
             if not self._queue:
                 raise Closed
-            item, weight = self._queue.popleft()
+            item, weight, count = self._queue.popleft()
             self._weight -= weight
-            self._changed.notify_all()
+            self._items -= count
+            self._room.notify_all()
             return item
 
     def close(self) -> None:
         """Nothing more will be put in."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._more.notify_all()
 
     def wake(self) -> None:
         """Let every waiting thread look again."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._more.notify_all()
+            self._room.notify_all()
 
-    def _wait(self, deadline: float | None) -> None:
+    def _wait(self, change: threading.Condition, deadline: float | None) -> None:
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
             raise TimeoutError
         with self._flow.waiting():
-            self._changed.wait(left)
+            change.wait(left)
 
-    def _is_full(self, weight: int) -> bool:
-        if len(self._queue) >= self._most_items:
+    def _is_full(self, weight: int, count: int) -> bool:
+        if not self._queue:
+            return False
+        if self._items + count > self._most_items:
             return True
-        return bool(self._queue) and self._most_weight is not None and self._weight + weight > self._most_weight
+        return self._most_weight is not None and self._weight + weight > self._most_weight
+
+
+class Outlet(Generic[Item]):
+    """Puts items into a channel in groups: passing a queue costs as much as all other work on a small image.
+
+    A group is handed on when it holds ``items``, GROUP_BYTES or what came in GROUP_SECONDS, so that large items pass
+    alone and a slow stage never keeps the next one waiting. For one thread.
+
+    Args:
+        put: hands on a group with its weight in bytes.
+        items: how many make a group at most.
+    """
+
+    def __init__(self, put: "Callable[[list[Item], int], None]", items: int) -> None:
+        self._put, self._most_items = put, items
+        self._group: list[Item] = []
+        self._weight = 0
+        self._begun = time.monotonic()
+
+    def add(self, item: Item, weight: int = 0) -> None:
+        """Take an item."""
+        self._group.append(item)
+        self._weight += weight
+        if (
+            len(self._group) >= self._most_items
+            or self._weight >= GROUP_BYTES
+            or time.monotonic() > self._begun + GROUP_SECONDS
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what there is."""
+        if self._group:
+            group, weight, self._group, self._weight = self._group, self._weight, [], 0
+            self._put(group, weight)
+        self._begun = time.monotonic()
 
 
 class Flow:
@@ -176,7 +230,7 @@ class Flow:
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Counts the calling thread's time, in which it waits or works, for a stage."""
-        started = time.monotonic()
+        started, cpu = time.monotonic(), time.thread_time()
         self._local.waited = 0.0
         try:
             yield
@@ -184,8 +238,10 @@ class Flow:
             waited = self._local.waited
             with self._lock:
                 total = self.times.setdefault(name, StageTime())
+                total.threads += 1
                 total.wait_seconds += waited
                 total.busy_seconds += time.monotonic() - started - waited
+                total.cpu_seconds += time.thread_time() - cpu
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

@@ -7,14 +7,16 @@ Computing takes them in, runs full batches that mix cases, and puts a case's out
 results have arrived on the host, scores, encodes and writes them, and tells what became of the case. A case that fails
 anywhere is told so too. Which thread is faster changes the order of what is told, never a value.
 
-No more cases are under way than three batches (one computing, one being filled, one being finished) and what the
-threads hold; the queues between are bounded in bytes as well.
+Queues are bounded in items and in bytes, and so is all that is under way. Small items pass them in groups, since a
+queue costs as much as all other work on a small image.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
 from imaging_core.inference.device import Device, device_errors
-from imaging_core.inference.flow import Channel, Closed, Flow, StageTime, Stopped
+from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, StageTime, Stopped
 from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
@@ -33,7 +35,10 @@ from imaging_core.inference.signals import PendingSignal
 from imaging_core.inference.task import Task, fetched, held_bytes
 from imaging_core.models.card import Card
 
+Item = TypeVar("Item")
+
 FETCH_THREADS = 4
+MOST_IN_GROUP = 32
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
@@ -138,12 +143,12 @@ class Pipeline:
         self._channels = card.input.channels
         self._batch: Batch[tuple[_Open, Place]] = Batch(card, device.torch)
         self._batches = 0
+        self._group = min(MOST_IN_GROUP, card.batch)
         threads = settings.threads
         self._flow = Flow()
-        self._under_way: Channel[None] = self._flow.channel(3 * card.batch + FETCH_THREADS + 3 * threads)
-        self._fetched: Channel[Task] = self._flow.channel(2 * threads, QUEUED_BYTES)
-        self._inputs: Channel[_Input] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
-        self._complete: Channel[_Complete] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
+        self._fetched: Channel[list[Task]] = self._flow.channel(2 * threads * self._group, QUEUED_BYTES)
+        self._inputs: Channel[list[_Input]] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
+        self._complete: Channel[list[_Complete]] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
 
     def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
         """Infer all tasks; returns each stage's time.
@@ -171,69 +176,78 @@ class Pipeline:
         return flow.times
 
     def _fetch(self, tasks: "_Shared") -> None:
-        while True:
-            task = tasks.next()
-            if task is None:
-                return
-            self._under_way.put(None)
+        outlet = self._outlet(self._fetched)
+        for task in tasks:
             try:
-                task = fetched(task, self._settings.limits, self._settings.decoders)
+                fetched_task = fetched(task, self._settings.limits, self._settings.decoders)
             except CaseError as error:
                 self._log.expect(-1)
                 self._tell(Result(task, error))
             else:
-                self._fetched.put(task, held_bytes(task))
+                outlet.add(fetched_task, held_bytes(fetched_task))
+        outlet.flush()
 
     def _decode(self) -> None:
+        outlet = self._outlet(self._inputs)
         while True:
-            task = self._fetched.get()
-            case = None
-            try:
-                settings = self._settings
-                decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders)
-                case = _Open(task, decoded.size, decoded.count)
+            for task in self._fetched.get():
+                self._decode_case(task, outlet)
+            outlet.flush()
+
+    def _decode_case(self, task: Task, outlet: Outlet["_Input"]) -> None:
+        settings = self._settings
+        case = None
+        try:
+            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders)
+            case = _Open(task, decoded.size, decoded.count)
+            if decoded.count != 1:
                 self._log.expect(decoded.count - 1)
-                given = 0
-                for each in decoded.inputs:
-                    if case.failed:
-                        break
-                    given += 1
-                    staged = self._intake.stage(each.pixels)
-                    self._inputs.put(_Input(case, staged, each.place), staged.nbytes)
-                if not case.failed and (given != decoded.count or not given):
-                    raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
-            except (CaseError, MemoryError) as error:
-                failure = error if isinstance(error, CaseError) else _out_of_memory()
-                if case is None:
-                    self._log.expect(-1)
-                if case is None or case.fail():
-                    self._tell(Result(task, failure))
+            given = 0
+            for each in decoded.inputs:
+                if case.failed:
+                    break
+                given += 1
+                staged = self._intake.stage(each.pixels)
+                outlet.add(_Input(case, staged, each.place), staged.nbytes)
+            if not case.failed and (given != decoded.count or not given):
+                raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
+        except (CaseError, MemoryError) as error:
+            failure = error if isinstance(error, CaseError) else _out_of_memory()
+            if case is None:
+                self._log.expect(-1)
+            if case is None or case.fail():
+                self._tell(Result(task, failure))
 
     def _compute(self, pending: PendingSignal) -> None:
+        outlet: Outlet[_Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)
         while True:
             pending.check()
             try:
-                item = self._inputs.get(_LOOK_SECONDS)
+                group = self._inputs.get(_LOOK_SECONDS)
             except TimeoutError:
                 continue
             except Closed:
                 break
-            if item.case.failed:
-                continue
-            if self._batch.add((item.case, item.place), self._intake.take(item.staged)):
-                self._run_batch(pending)
+            for item in group:
+                if item.case.failed:
+                    continue
+                if self._batch.add((item.case, item.place), self._intake.take(item.staged)):
+                    self._run_batch(pending, outlet)
         if len(self._batch):
-            self._run_batch(pending)
+            self._run_batch(pending, outlet)
 
-    def _run_batch(self, pending: PendingSignal) -> None:
+    def _run_batch(self, pending: PendingSignal, outlet: Outlet["_Complete"]) -> None:
         members, inputs = self._batch.take()
         with pending.at_once():
             self._infer(inputs)
         self._batches += 1
-        complete = [each for slot, member in enumerate(members) if (each := self._put(slot, *member)) is not None]
-        self._log.ran(self._batches, [each.case.task.position for each in complete])
-        for each in complete:
-            self._hand_on(each, pending)
+        inputs_of = Counter(case for case, _ in members)
+        ending = [case for case, put in inputs_of.items() if not case.failed and case.put + put == case.count]
+        self._log.ran(self._batches, [case.task.position for case in ending])
+        for slot, member in enumerate(members):
+            if (complete := self._put(slot, *member)) is not None:
+                outlet.add(complete, complete.sealed.weight)
+        outlet.flush()
 
     def _infer(self, inputs: Tensor) -> None:
         try:
@@ -265,32 +279,36 @@ class Pipeline:
                 self._tell(Result(case.task, _out_of_memory()))
             return None
 
-    def _hand_on(self, complete: _Complete, pending: PendingSignal) -> None:
+    def _hand_on(self, group: list[_Complete], weight: int, pending: PendingSignal) -> None:
         while True:
             pending.check()
             with suppress(TimeoutError):
-                return self._complete.put(complete, complete.sealed.weight, _LOOK_SECONDS)
+                return self._complete.put(group, weight, _LOOK_SECONDS, len(group))
 
     def _finish(self) -> None:
         while True:
-            done = self._complete.get()
-            case = done.case
-            with self._flow.waiting():
-                done.sealed.arrive()
-            try:
-                outcome = done.sealed.outcome(case.task.truth)
-            except (CaseError, MemoryError) as error:
-                failure = error if isinstance(error, CaseError) else _out_of_memory()
-                self._tell(Result(case.task, failure))
-                continue
-            for key, data in outcome.files.items():
-                self._write(key, data)
-            self._tell(Result(case.task, outcome, case.size, case.count))
+            for done in self._complete.get():
+                self._finish_case(done.case, done.sealed)
+
+    def _finish_case(self, case: _Open, sealed: Sealed) -> None:
+        with self._flow.waiting():
+            sealed.arrive()
+        try:
+            outcome = sealed.outcome(case.task.truth)
+        except (CaseError, MemoryError) as error:
+            failure = error if isinstance(error, CaseError) else _out_of_memory()
+            self._tell(Result(case.task, failure))
+            return
+        for key, data in outcome.files.items():
+            self._write(key, data)
+        self._tell(Result(case.task, outcome, case.size, case.count))
+
+    def _outlet(self, channel: Channel[list[Item]]) -> Outlet[Item]:
+        return Outlet(lambda group, weight: channel.put(group, weight, count=len(group)), self._group)
 
     def _tell(self, result: Result) -> None:
         self._tell_outside(result)
         self._log.finished(result.task.position, result.end.figure if isinstance(result.end, Outcome) else None)
-        self._under_way.get()
 
 
 def _out_of_memory() -> CaseError:
@@ -304,6 +322,9 @@ class _Shared:
         self._items = items
         self._lock = threading.Lock()
 
-    def next(self) -> Task | None:
+    def __iter__(self) -> Iterator[Task]:
+        return self
+
+    def __next__(self) -> Task:
         with self._lock:
-            return next(self._items, None)
+            return next(self._items)

@@ -196,7 +196,7 @@ def test_a_large_case_is_decoded_only_as_fast_as_it_is_used(make):
     made.run([task(0, 10, 10)])
     ahead = [given - 4 * number for number, given in enumerate(seen, start=1)]
     assert len(seen) == 25
-    assert max(ahead) <= 2 * 4 + 2 + 4  # the queue of inputs, one in each decoding thread, the next batch
+    assert max(ahead) <= 2 * 4 + 2 * 4 + 4  # the queue of inputs, a group in each decoding thread, the next batch
 
 
 def test_log_lines_count_the_inputs_of_all_cases(make):
