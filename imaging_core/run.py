@@ -67,7 +67,9 @@ def to_json(value: Any) -> bytes:
     return (text + "\n").encode()
 
 
+_COMPACT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def to_json_line(value: Any) -> bytes:
     """One compact JSON line with sorted keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
+    return (_COMPACT.encode(value) + "\n").encode()

@@ -49,8 +49,9 @@ def read(data: bytes, limits: Limits, indices: bool) -> Planes:
         pixels = pixels[:, :, None]
     if indices and colour_type == _PALETTE:
         planes = 1
-    exif = next((bytes(chunk[8:-4]) for kind, chunk in chunks if kind == b"eXIf"), b"")
-    return Planes(upright(pixels[:, :, :planes], exif_orientation(exif)), colour=planes == 3)
+    exif = next((bytes(chunk[8:-4]) for kind, chunk in chunks if kind == b"eXIf"), None)
+    orientation = None if exif is None else exif_orientation(exif)
+    return Planes(upright(pixels[:, :, :planes], orientation), colour=planes == 3)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:

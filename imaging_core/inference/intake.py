@@ -1,6 +1,5 @@
 """How decoded pixels become prepared inputs: on a CPU by the decoding threads, on a GPU by the device."""
 
-import torch
 from torch import Tensor
 
 from imaging_core.decode.case import Pixels
@@ -13,7 +12,7 @@ class Intake:
     """The way of one model's inputs to its device.
 
     What waits between :meth:`stage` and :meth:`take` is prepared, and so small, on a CPU; on a GPU it is pinned memory,
-    which the device copies by itself.
+    which the device copies by itself. Both are called in :class:`torch.inference_mode`.
     """
 
     def __init__(self, card: Input, device: Device) -> None:
@@ -21,14 +20,12 @@ class Intake:
         self._prepare = Preprocess(card, device.torch)
         self._ahead = device.torch.type == "cpu"
 
-    @torch.inference_mode()
     def stage(self, pixels: Pixels) -> Tensor:
         """Height x width x channels, ready to be taken; MemoryError when there is no room. For any thread."""
         with device_errors():
             staged = self._device.stage(pixels)
             return self._prepare(staged) if self._ahead else staged
 
-    @torch.inference_mode()
     def take(self, staged: Tensor) -> Tensor:
         """The prepared input on the device: channels x height x width of the card, float32."""
         return staged if self._ahead else self._prepare(self._device.upload(staged))

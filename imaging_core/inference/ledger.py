@@ -61,11 +61,11 @@ class Record:
     def to_line(self) -> bytes:
         """The record as one JSON line."""
         values: dict[str, Any] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name in _NAMES:
+            value = getattr(self, name)
             if value is None or value is False or value == {} or value == 0:
                 continue
-            values[each.name] = value
+            values[name] = value
         if self.counts is not None:
             values["counts"] = {str(index): [c.tp, c.fp, c.fn, c.tn] for index, c in self.counts.items()}
         return run.to_json_line(values)
@@ -106,6 +106,9 @@ class Record:
             raise ValueError("scores are not finite numbers")
         if not all(type(key) is str for key in self.outputs.values()):
             raise ValueError("outputs are not texts")
+
+
+_NAMES = tuple(each.name for each in fields(Record))
 
 
 def _check_natural(name: str, values: tuple[int, ...]) -> None:

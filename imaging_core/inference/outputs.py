@@ -5,24 +5,27 @@ import struct
 import zlib
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-_GREY, _EIGHT_BIT = 0, 8
+_GREY, _EIGHT_BIT, _UP = 0, 8, 2
+_ZLIB_LEVEL = 2
 
 
 def to_png(values: NDArray[np.uint8]) -> bytes:
     """An 8-bit grey PNG of height x width values.
 
-    Rows are not filtered and only runs of one value are sought (zlib's Z_RLE): for masks that is the smallest file as
-    well as the fastest.
+    Each row holds what has changed since the row above (filter "Up"), which of a mask is next to nothing; zlib-ng packs
+    that in a fifth of zlib's time.
     """
     height, width = values.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each row begins with its filter, 0
-    rows[:, 1:] = values
-    compressor = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    packed = compressor.compress(rows.data) + compressor.flush()
+    rows = np.empty((height, width + 1), np.uint8)
+    rows[:, 0] = _UP
+    rows[:1, 1:] = values[:1]
+    np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
+    packed = imagecodecs.zlibng_encode(rows, _ZLIB_LEVEL)
     header = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _GREY, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)

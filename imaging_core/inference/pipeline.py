@@ -189,10 +189,11 @@ class Pipeline:
 
     def _decode(self) -> None:
         outlet = self._outlet(self._inputs)
-        while True:
-            for task in self._fetched.get():
-                self._decode_case(task, outlet)
-            outlet.flush()
+        with torch.inference_mode():
+            while True:
+                for task in self._fetched.get():
+                    self._decode_case(task, outlet)
+                outlet.flush()
 
     def _decode_case(self, task: Task, outlet: Outlet["_Input"]) -> None:
         settings = self._settings

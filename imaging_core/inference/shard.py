@@ -138,11 +138,11 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
     Raises:
         DataError: a location that the run does not allow: the shard was edited.
     """
-    allowed = work.index.allowed
+    allowed, folder = work.index.allowed, work.shard.location.parent
     for position in work.positions:
         sample = work.shard.samples[position]
         texts = [*sample.locations, *([sample.label] if isinstance(sample.label, str) else [])]
-        locations = [work.shard.resolve(text) for text in texts]
+        locations = [Location.parse(text, folder) for text in texts]
         for location in locations:
             if not allowed.allows(location):
                 raise DataError(f"case {work.cases[position]}: a file {allowed.refusal(location)}")
