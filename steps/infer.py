@@ -8,7 +8,8 @@ from typing import Any
 from imaging_core.decode.case import Limits
 from imaging_core.errors import EXIT_DONE
 from imaging_core.inference.shard import Request, infer_shard
-from imaging_core.store import Location
+from imaging_core.report.stages import profile, read_stages
+from imaging_core.store import Location, open_store
 from steps.command import positive, run_command
 
 EXAMPLE = """\
@@ -36,6 +37,9 @@ def main(arguments: Sequence[str] | None) -> int:
     )
     say = _log()
     say(_words(infer_shard(request, say)))
+    if options.profile:
+        for line in profile(read_stages(open_store(request.run), [request.shard])):
+            say(line)
     return EXIT_DONE
 
 
@@ -98,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"fail a case one of whose files is longer (default {limits.encoded_bytes})",
     )
+    add("--profile", action="store_true", help="say how much each stage works and waits, and which one limits")
     add("--retry-failed", action="store_true", help="do all failed cases again, not only those that failed temporarily")
     return parser
 

@@ -23,6 +23,7 @@ from imaging_core.errors import (
     EXIT_TEMPORARY,
     EXIT_TERMINATED,
 )
+from imaging_core.report.stages import profile, read_stages
 from imaging_core.store.base import Store
 from imaging_core.store.location import FILE
 from workflows.display import Display
@@ -70,6 +71,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument("--resume", type=location, metavar="RUN", help="do what is missing in a run that was begun")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout at the end")
+    parser.add_argument("--profile", action="store_true", help="say which stage of the inference limits")
     add_options(
         parser,
         run="default: runs/<dataset>-<time>",
@@ -91,7 +93,8 @@ def main(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - begun
     found = failures(outcome.nodes)
     metrics = read_metrics(request.store) if has_report(outcome) else None
-    for line in [*describe(found), ""]:
+    profiled = profile(read_stages(request.store, shard_samples(request.store))) if arguments.profile else []
+    for line in [*describe(found), "", *profiled, *([""] if profiled else [])]:
         console.print(line, markup=False, soft_wrap=True)
     if arguments.json:
         print(json.dumps(_summary(request, outcome, code, seconds, found, metrics), ensure_ascii=False))

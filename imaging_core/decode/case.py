@@ -77,10 +77,13 @@ class Limits:
         pixels: at most so many in one plane (a decompression bomb has more), and at most four times as many values
             in all planes of a file together.
         encoded_bytes: at most so long a file.
+        reduce_to: height and width in pixels; a JPEG is decoded at the smallest of libjpeg's scales (1/2, 1/4, 1/8)
+            that gives at least so many. None decodes all of it.
     """
 
     pixels: int = 512 * 1024 * 1024
     encoded_bytes: int = 4 * 1024 * 1024 * 1024
+    reduce_to: tuple[int, int] | None = None
 
 
 class Decoder(Protocol):
@@ -135,7 +138,14 @@ class Planes:
     Attributes:
         pixels: spatial axes, then planes (height x width x planes), upright, in the file's own type.
         colour: the first three planes are red, green and blue.
+        full_size: height and width of the image when fewer pixels of it were decoded; None when all were.
     """
 
     pixels: NDArray[Any]
     colour: bool
+    full_size: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Height and width of the image in the file."""
+        return self.full_size or self.pixels.shape[:2]

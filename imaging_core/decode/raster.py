@@ -21,8 +21,9 @@ from imaging_core.store.base import Source
 MOST_PLANES_AT_FULL_SIZE = 4
 """All planes of one file together may hold so many times :attr:`~imaging_core.decode.case.Limits.pixels` values."""
 
-
 _ORIENTATION = 0x0112
+TURNED = (5, 6, 7, 8)
+"""The values of EXIF's orientation that swap height and width."""
 
 
 class RasterFormat(Protocol):
@@ -70,7 +71,7 @@ class RasterDecoder:
     def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
         """The image, as a case of one model input."""
         planes = [self._read(source, limits, "image", False) for source in sources]
-        if len({each.pixels.shape[:2] for each in planes}) > 1:
+        if len({(each.size, each.pixels.shape[:2]) for each in planes}) > 1:
             raise CaseError("unsupported", "the planes of this image have different sizes")
         if len(planes) == 1:
             pixels = as_channels(planes[0], channels)
@@ -78,7 +79,7 @@ class RasterDecoder:
             if len(planes) != channels:
                 raise CaseError("unsupported", f"{len(planes)} files are {len(planes)} planes; {_wanted(channels)}")
             pixels = np.concatenate([as_channels(each, 1) for each in planes], axis=2)
-        size = (pixels.shape[0], pixels.shape[1])
+        size = planes[0].size
         return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
 
     def mask(self, source: Source, limits: Limits, *, indices: bool) -> Planes:
@@ -117,7 +118,7 @@ def check_size(height: int, width: int, planes: int, limits: Limits) -> None:
 
 def upright(pixels: NDArray[Any], orientation: int | None) -> NDArray[Any]:
     """Turn and mirror height x width x planes as EXIF tag 0x0112 says; an unknown value changes nothing."""
-    if orientation in (5, 6, 7, 8):
+    if orientation in TURNED:
         pixels = pixels.transpose(1, 0, 2)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]

@@ -4,7 +4,7 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,7 +59,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         Network(card, module, device),
         head,
         device,
-        Settings(request.threads, request.limits, request.decoders),
+        Settings(request.threads, replace(request.limits, reduce_to=card.input.reduce_to), request.decoders),
         tell=tell,
         write=work.store.put,
         log=log,

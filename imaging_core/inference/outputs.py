@@ -25,7 +25,7 @@ def to_png(values: NDArray[np.uint8]) -> bytes:
     rows[:, 0] = _UP
     rows[:1, 1:] = values[:1]
     np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
-    packed = imagecodecs.zlibng_encode(rows, _ZLIB_LEVEL)
+    packed = bytes(imagecodecs.zlibng_encode(rows, _ZLIB_LEVEL))  # type: ignore[arg-type]
     header = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _GREY, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)

@@ -42,6 +42,8 @@ class Input(_Part):
         std: divided by after subtracting, one value per channel.
         resize: interpolation from the image's size to the model's; ``stretch`` is the only rule, as DeepHealth's.
         antialias: low-pass when shrinking (bilinear and bicubic only).
+        decode: ``full`` decodes every pixel; ``reduced`` decodes a JPEG at the smallest of libjpeg's scales (1/2, 1/4,
+            1/8) that is no smaller than the input: faster, with slightly other pixels.
     """
 
     height: Side
@@ -52,6 +54,12 @@ class Input(_Part):
     std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
     resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
     antialias: bool = False
+    decode: Literal["full", "reduced"] = "full"
+
+    @property
+    def reduce_to(self) -> tuple[int, int] | None:
+        """What :attr:`imaging_core.decode.case.Limits.reduce_to` is for this model."""
+        return (self.height, self.width) if self.decode == "reduced" else None
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Input":

@@ -41,13 +41,18 @@ def read_timings(store: Store, shards: Iterable[str]) -> list[ShardTime]:
     return [time for shard in shards if (time := _read(store, shard)) is not None]
 
 
+def read_timing(store: Store, shard: str) -> dict[str, Any]:
+    """The content of one shard's ``timing.json``; empty when it is missing or not readable."""
+    return _json(store, run.timing(shard))
+
+
 def read_run_record(store: Store) -> dict[str, Any]:
     """The content of ``run.json``; empty when the steps were called by hand, or when it is not readable."""
     return _json(store, run.RUN)
 
 
 def _read(store: Store, shard: str) -> ShardTime | None:
-    values = _json(store, run.timing(shard))
+    values = read_timing(store, shard)
     try:
         started = datetime.fromisoformat(str(values["started"]))
         return ShardTime(

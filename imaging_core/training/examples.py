@@ -1,5 +1,7 @@
 """The samples of one split, as the network sees them in inference, with what it should answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -90,7 +92,8 @@ class SplitExamples:
     def _read(self, index: int) -> Example:
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
-        case = decode_sample(sources, self._card.input.channels, self._limits)
+        limits = replace(self._limits, reduce_to=self._card.input.reduce_to)
+        case = decode_sample(sources, self._card.input.channels, limits)
         if case.count != 1:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes single images")
         image = self._prepare(torch.from_numpy(next(case.inputs).pixels))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from imaging_core.decode.case import CaseError
+from imaging_core.decode.case import CaseError, Limits
+from imaging_core.decode.registry import decode_sample
 
 
 def by_pillow(data, mode):
@@ -76,3 +77,31 @@ def test_the_end_marker_of_an_embedded_thumbnail_does_not_hide_truncation(decode
 def test_bytes_after_the_end_change_nothing(decode, encoded, colour):
     data = encoded(colour, "JPEG")
     assert (decode(data + b"trailing \xff\xd8 bytes") == decode(data)).all()
+
+
+@pytest.mark.parametrize(("wanted", "scale"), [((250, 250), 8), ((352, 353), 4), ((353, 353), 4), ((354, 10), 2)])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_reduced_image_covers_what_is_wanted_and_keeps_the_size_of_the_file(
+    source, encoded, photographs, mode, wanted, scale
+):
+    picture = Image.open(photographs / "retina.jpg").convert(mode).resize((2824, 2000) if scale == 8 else (1412, 1412))
+    data = encoded(picture, "JPEG", quality=95)
+    case = decode_sample([source(data)], len(mode), Limits(reduce_to=wanted))
+    pixels = next(case.inputs).pixels
+    assert case.size == picture.size[::-1]
+    assert pixels.shape == (picture.height // scale, picture.width // scale, len(mode))
+    shrunk = np.asarray(picture.reduce(scale), np.float32).reshape(pixels.shape)
+    assert np.abs(shrunk - pixels).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reduced_image_is_turned_as_the_whole_one(source, encoded, photographs, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.open(photographs / "rocket.jpg"), "JPEG", exif=exif)
+    whole, reduced = (decode_sample([source(data)], 3, Limits(reduce_to=size)) for size in (None, (200, 200)))
+    assert whole.size == reduced.size
+    full, half = next(whole.inputs).pixels, next(reduced.inputs).pixels
+    height, width = (side - side % 2 for side in full.shape[:2])
+    means = full[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean((1, 3))
+    assert np.abs(means - half[: height // 2, : width // 2]).mean() < 3
