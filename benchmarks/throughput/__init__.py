@@ -1,0 +1,1 @@
+"""What ``benchmarks.infer`` measures beside our pipeline, and on what."""
