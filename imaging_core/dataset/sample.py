@@ -70,7 +70,7 @@ class Dataset:
     def task(self) -> Task:
         """What the labels are: class indices or masks; without labels, classification when there are classes.
 
-        ECVL takes every dataset with classes for classification; where all labels are masks, they name what is in these.
+        ECVL takes every dataset with classes for classification; where all labels are masks, they name what these show.
         """
         labels = (sample.label for sample in self.samples if sample.label is not None)
         first = next(labels, None)

@@ -1,7 +1,8 @@
 """PNG: 1, 2, 4, 8 and 16 bit; grey, palette and RGB, with alpha or a transparent colour (dropped), interlaced or not.
 
 libpng decodes through imagecodecs, which keeps 16 bit where Pillow would cut colours to 8; Pillow decodes palettes,
-greys below 8 bit, and what is interlaced (of which libpng warns on stderr) unless it would cut it. Of an animation the first picture is read. Orientation is that of an eXIf chunk.
+greys below 8 bit, and what is interlaced (of which libpng warns on stderr) unless it would cut it. Of an animation the
+first picture is read. Orientation is that of an eXIf chunk.
 """
 
 import io

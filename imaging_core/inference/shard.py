@@ -167,9 +167,7 @@ def _no_ground_truth(card: Card, sample: Sample) -> CaseError | None:
     if isinstance(sample.label, tuple):
         return None
     what = "has no label for this case" if sample.label is None else "gives this case the path of a mask"
-    return CaseError(
-        "label_missing", f"the dataset {what}, but {'labels' if sample.label is None else 'classes'} for others"
-    )
+    return CaseError("label_missing", f"the dataset {what}, but classes for others")
 
 
 def _progress_file() -> Path | None:
