@@ -200,6 +200,7 @@ def _split(node: Node | None, problems: Problems) -> Split:
             continue
         if not isinstance(listed, Sequence):
             problems.add(listed.line, entry, f"is a {_kind(listed)}, must be a list of indices into images")
+            split.indices[name], lines[name] = [None], [listed.line]
             continue
         for place, item in enumerate(listed.items):
             split.indices[name].append(_index(item, f"{entry}[{place}]", problems))

@@ -18,7 +18,7 @@ from imaging_core.dataset.samples import Samples
 from imaging_core.dataset.splits import check_split, requested_images
 from imaging_core.dataset.text import to_text
 from imaging_core.dataset.tree import Mapping, Node, NotReadableError, Sequence, parse
-from imaging_core.errors import DataError
+from imaging_core.errors import DataError, listing
 from imaging_core.store import Location, open_source
 
 KEYS = {"name", "description", "classes", "features", "images", "split"}
@@ -97,7 +97,10 @@ def _document(text: str, problems: Problems) -> Document:
         document = read_regular(text, problems) or from_tree(parse(text, 1, problems), problems)
     except NotReadableError as error:
         place = problems.where if error.line is None else f"{problems.where}:{error.line}"
-        raise DataError(f"{place}: {error.what}") from error
+        stopped = f"{place}: {error.what}"
+        if problems.count:
+            stopped = f"{listing(problems.where, problems.shown, total=problems.count)}\n{stopped}"
+        raise DataError(stopped) from error
     if not document.images.locations and not problems.count:
         problems.add(
             None, "images", f"is missing or empty; list the images of the dataset{_others(document, problems)}"

@@ -10,7 +10,7 @@ from imaging_core.dataset.labels import Label
 from imaging_core.dataset.problems import Problems
 from imaging_core.dataset.roots import Roots
 from imaging_core.errors import DataError
-from imaging_core.store import Location
+from imaging_core.store import SOURCES, Location
 
 LONGEST = 4096
 
@@ -107,6 +107,8 @@ class _Checker:
         except DataError as error:
             add(str(error) if self._problems.show_names else "is not a location")
             return ""
-        if asked and self._roots is not None and not self._roots.allows(location):
+        if asked and location.scheme not in SOURCES:
+            add(f"{self._problems.quote(text)}: {location.scheme}:// cannot be read; copy the file to where it can")
+        elif asked and self._roots is not None and not self._roots.allows(location):
             add(f"{self._problems.quote(text)} {self._roots.refusal(location, show_names=self._problems.show_names)}")
         return str(location)

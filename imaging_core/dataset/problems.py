@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from imaging_core.errors import DataError, listing
 
@@ -58,7 +59,7 @@ class Problems:
     @property
     def shown(self) -> list[str]:
         """The first 20 problems, by their lines."""
-        return [text for _, text in sorted(self._found)]
+        return [text for _, text in sorted(self._found, key=itemgetter(0))]
 
     def raise_if_any(self) -> None:
         """Raise one DataError that shows the first 20 problems and counts the rest."""

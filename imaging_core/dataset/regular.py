@@ -55,6 +55,7 @@ def read_regular(text: str, problems: Problems) -> Document | None:
         return None
     except NotReadableError as error:
         if len(text) > LARGEST or isinstance(error, TooManyNodesError):
+            problems.take(found)
             raise
         return None
     document = from_tree(head, found, images, split)

@@ -68,11 +68,16 @@ class Dataset:
 
     @property
     def task(self) -> Task:
-        """Classification when there are classes or class indices, else segmentation (as ECVL decides)."""
-        if self.classes:
-            return "classification"
-        labels = (sample.label for sample in self.samples)
-        first = next((label for label in labels if label is not None), None)
+        """What the labels are: class indices or masks; without labels, classification when there are classes.
+
+        ECVL takes every dataset with classes for classification; where all labels are masks, they name what these show.
+        """
+        labels = (sample.label for sample in self.samples if sample.label is not None)
+        first = next(labels, None)
+        if first is None:
+            return "classification" if self.classes else "segmentation"
+        if isinstance(first, str) and self.classes:
+            return "classification" if any(isinstance(label, tuple) for label in labels) else "segmentation"
         return "classification" if isinstance(first, tuple) else "segmentation"
 
     def resolve(self, text: str) -> Location:

@@ -9,6 +9,7 @@ from a truncated file with grey, so a file must hold its end marker.
 import io
 import re
 import struct
+from collections.abc import Iterator
 
 import imagecodecs
 import numpy as np
@@ -21,6 +22,10 @@ name = "JPEG"
 suffixes = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 
 _END, _SCAN = 0xD9, 0xDA
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
+"""Frame headers of all processes, and of those that libjpeg-turbo reads: lossless and hierarchical ones are others."""
+
 _ALONE = {0x01, *range(0xD0, 0xD9)}
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _MARKER_IN_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
@@ -33,6 +38,7 @@ def recognises(head: bytes) -> bool:
 
 def read(data: bytes, limits: Limits, indices: bool) -> Planes:  # noqa: ARG001 - JPEG stores no indices
     """Decode; see :class:`~imaging_core.decode.raster.RasterFormat`."""
+    _check_frame(data)
     header = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     check_size(header.height, header.width, len(header.getbands()), limits)
     if not has_end(data):
@@ -60,20 +66,33 @@ def read(data: bytes, limits: Limits, indices: bool) -> Planes:  # noqa: ARG001 
 
 def has_end(data: bytes) -> bool:
     """Whether the markers of the first image lead to its end: a truncated file stops before."""
+    return any(marker == _END for marker, _ in _markers(data))
+
+
+def _check_frame(data: bytes) -> None:
+    """Refuse what is JPEG, and whole perhaps, but of a kind that is not read here."""
+    for marker, at in _markers(data):
+        if marker in _FRAMES:
+            if marker not in _READ_FRAMES:
+                raise CaseError("unsupported", "lossless and hierarchical JPEG is not read here")
+            if len(data) > at + 2 and data[at + 2] != 8:
+                raise CaseError("unsupported", f"JPEG of {data[at + 2]} bits is not read here, only of 8")
+            return
+
+
+def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """The markers of the first image up to its end, and where the bytes after each start."""
     at = 2
     while found := _MARKER.match(data, at):
-        marker = found[1][0]
-        at = found.end()
-        if marker == _END:
-            return True
+        marker, at = found[1][0], found.end()
+        yield marker, at
+        if marker == _END or at + 2 > len(data):
+            return
         if marker in _ALONE:
             continue
-        if at + 2 > len(data):
-            return False
         at += struct.unpack_from(">H", data, at)[0]
         if marker == _SCAN:  # entropy-coded data follows: on to the next marker that is no restart
             following = _MARKER_IN_DATA.search(data, at)
             if following is None:
-                return False
+                return
             at = following.start()
-    return False

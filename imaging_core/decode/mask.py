@@ -14,6 +14,10 @@ from imaging_core.store.base import Source
 
 MaskKind = Literal["binary", "multiclass", "multilabel"]
 
+NOT_BLACK = 16
+"""A binary mask with values, but none above this part of its type's range, holds class indices, or values of a smaller
+type: taken for black it would be scored as empty."""
+
 _AS_MASK = {"unreadable", "unsupported", "not_finite"}
 
 
@@ -55,11 +59,12 @@ def _truth(values: NDArray[Any]) -> NDArray[np.bool_]:
         if np.isnan(values).any():
             raise CaseError("mask_value", "the mask holds NaN")
         return values >= 0.5
-    if values.max(initial=0) == 1:
+    largest, most = int(values.max(initial=0)), int(np.iinfo(values.dtype).max)
+    if 0 < largest <= most // NOT_BLACK:
         raise CaseError(
-            "mask_value", f"the mask is coded 0 and 1 in {values.dtype}; a binary mask is 0 and the maximum"
+            "mask_value", f"the mask holds nothing above {largest} in {values.dtype}; a binary mask is 0 and {most}"
         )
-    return values >= (np.iinfo(values.dtype).max // 2 + 1)
+    return values >= (most // 2 + 1)
 
 
 def _indices(planes: Planes) -> NDArray[Any]:

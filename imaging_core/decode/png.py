@@ -1,7 +1,8 @@
 """PNG: 1, 2, 4, 8 and 16 bit; grey, palette and RGB, with alpha or a transparent colour (dropped), interlaced or not.
 
-libpng decodes through imagecodecs, which keeps 16 bit where Pillow would cut colours to 8; Pillow decodes palettes and
-greys below 8 bit. Of an animation the first picture is read. Orientation is that of an eXIf chunk.
+libpng decodes through imagecodecs, which keeps 16 bit where Pillow would cut colours to 8; Pillow decodes palettes,
+greys below 8 bit, and what is interlaced (of which libpng warns on stderr) unless it would cut it. Of an animation the
+first picture is read. Orientation is that of an eXIf chunk.
 """
 
 import io
@@ -35,13 +36,13 @@ def recognises(head: bytes) -> bool:
 
 def read(data: bytes, limits: Limits, indices: bool) -> Planes:
     """Decode; see :class:`~imaging_core.decode.raster.RasterFormat`."""
-    width, height, bits, colour_type = struct.unpack_from(">IIBB", data, 16)
+    width, height, bits, colour_type, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     planes = _PLANES[colour_type]
     check_size(height, width, planes, limits)
     chunks = list(_chunks(data))
     if not chunks or chunks[-1][0] != b"IEND":
         raise CaseError("unreadable", "the PNG data is truncated: it has no end chunk")
-    if colour_type == _PALETTE or bits < 8:
+    if colour_type == _PALETTE or bits < 8 or (interlaced and (bits == 8 or colour_type == _GREY)):
         pixels = _with_pillow(data, bits, colour_type, indices)
     else:  # of the pixels alone: libpng prints what it finds wrong with other chunks
         pixels = imagecodecs.png_decode(_SIGNATURE + b"".join(chunk for kind, chunk in chunks if kind in _PIXELS))

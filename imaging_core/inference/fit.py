@@ -23,17 +23,19 @@ def check_fit(card: Card, index: ShardIndex, shard: Dataset, cases: Sequence[str
     Raises:
         DataError: they do not fit; both sides are named.
     """
-    task = index.dataset.task
-    says_nothing = task == "segmentation" and not index.labelled  # what a dataset is called that has no ground truth
-    if task != card.task and not says_nothing:
+    task, classes = index.dataset.task, index.dataset.classes
+    guessed = not index.labelled and (task == "segmentation" or classes == card.output.classes)
+    if task != card.task and not guessed:
         raise DataError(
             f"the dataset is for {task}, the model {card.name!r} for {card.task}; take a bundle with task: {task}"
         )
     if card.task == "segmentation":
         if card.output.kind == "multiclass" and len(card.output.classes) > MOST_MASK_CLASSES:
             raise DataError(f"model {card.name!r}: masks of more than {MOST_MASK_CLASSES} classes cannot be written")
+        if card.output.kind != "binary":
+            _check_classes(card, classes)
         return
-    _check_classes(card, index.dataset.classes)
+    _check_classes(card, classes)
     _check_labels(card, shard.samples, cases)
 
 

@@ -70,7 +70,9 @@ def _confusion(mask: NDArray[Any], truth: NDArray[Any], classes: int, ignore: in
         if true.size and (true.min() < 0 or true.max() >= classes):
             raise CaseError(
                 "mask_value",
-                f"the mask holds values from {true.min()} to {true.max()}; the model has {classes} classes",
+                f"the mask holds values up to {true.max()}; the model has classes 0 to {classes - 1}"
+                if true.min() >= 0
+                else f"the mask holds {true.min()}, which is no class",
             )
         pairs = true.astype(np.intp) * classes + predicted
         total += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

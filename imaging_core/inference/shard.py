@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from imaging_core import run
 from imaging_core.dataset.index import ShardIndex, case_ids, read_index, read_shard
-from imaging_core.dataset.sample import Dataset
+from imaging_core.dataset.sample import Dataset, Sample
 from imaging_core.decode.case import CaseError, Decoder, Limits
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, UsageError
@@ -146,8 +146,8 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
         for location in locations:
             if not allowed.allows(location):
                 raise DataError(f"case {work.cases[position]}: a file {allowed.refusal(location)}")
-        if sample.label is None and work.index.labelled:
-            yield position, _label_missing(work.card)
+        if work.index.labelled and (lacking := _no_ground_truth(work.card, sample)):
+            yield position, lacking
             continue
         sources = [open_source(location) for location in locations]
         images = tuple(sources[: len(sample.locations)])
@@ -157,10 +157,17 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
             yield Task(position, work.cases[position], images, Truth(label=sample.label))
 
 
-def _label_missing(card: Card) -> CaseError:
+def _no_ground_truth(card: Card, sample: Sample) -> CaseError | None:
+    """What is wrong with a sample of a labelled dataset whose label is not of the model's kind."""
     if card.task == "segmentation":
-        return CaseError("mask_missing", "the dataset names no mask for this case, but masks for others")
-    return CaseError("label_missing", "the dataset has no label for this case, but labels for others")
+        if isinstance(sample.label, str):
+            return None
+        what = "names no mask for this case" if sample.label is None else "gives this case a class"
+        return CaseError("mask_missing", f"the dataset {what}, but masks for others")
+    if isinstance(sample.label, tuple):
+        return None
+    what = "has no label for this case" if sample.label is None else "gives this case the path of a mask"
+    return CaseError("label_missing", f"the dataset {what}, but classes for others")
 
 
 def _progress_file() -> Path | None:

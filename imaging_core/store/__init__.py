@@ -36,7 +36,7 @@ SOURCES: dict[str, Callable[[Location], Source]] = {
 }
 SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
 
-__all__ = ["Location", "Source", "Store", "open_source", "open_store", "sizes"]
+__all__ = ["SOURCES", "Location", "Source", "Store", "open_source", "open_store", "sizes"]
 
 
 def open_store(root: Location) -> Store:

@@ -66,14 +66,14 @@ def answer(material: Material, kind: str | None, classes: tuple[str, ...] | None
     """The card's ``kind`` and ``classes``: as given, else as the dataset has them.
 
     A dataset with classes is multilabel when some sample of the two splits has not exactly one of them, else
-    multiclass. One with masks is binary unless several classes are given.
+    multiclass. One with masks is binary unless several classes are given, or named by the dataset.
 
     Raises:
         UsageError: what is given does not fit the dataset.
     """
     dataset = material.dataset
     if dataset.task == "segmentation":
-        names = classes or ("foreground",)
+        names = classes or dataset.classes or ("foreground",)
         return {"kind": kind or ("binary" if len(names) == 1 else "multiclass"), "classes": names}
     if classes is not None:
         raise UsageError("--classes is for masks; this dataset names its classes itself")

@@ -245,6 +245,18 @@ def test_classes_that_are_not_the_models_are_refused(tmp_path, classes, labels, 
         infer(tmp_path / "run", tmp_path / "model")
 
 
+def test_masks_of_a_dataset_that_names_their_classes(tmp_path):
+    names, masks = make_images(tmp_path, 4), small_run.make_masks(tmp_path, 4, classes=2)
+    entries = [{"location": name, "label": mask} for name, mask in zip(names, masks, strict=True)]
+    split(small_run.write_dataset(tmp_path, entries, ["dark", "bright"]), tmp_path / "run", 1)
+    make_bundle(tmp_path / "turned", "segmentation", "multiclass", ["bright", "dark"])
+    with pytest.raises(DataError, match="in another order"):
+        infer(tmp_path / "run", tmp_path / "turned")
+    make_bundle(tmp_path / "model", "segmentation", "multiclass", ["dark", "bright"])
+    infer(tmp_path / "run", tmp_path / "model")
+    assert all(record.counts is not None for record in records(tmp_path / "run").values())
+
+
 def test_a_model_for_another_task_is_refused(place, tmp_path):
     make_bundle(tmp_path / "model", "classification", "multiclass", ["a", "b"])
     split(place / "data" / "crops.yml", tmp_path / "run", 1)

@@ -46,11 +46,27 @@ def failure_of(run, case):
     found = records(run)
     assert [number for number, record in found.items() if record.state == "failed"] == [case]
     assert {record.state for number, record in found.items() if number != case} == {"done"}
-    assert not any(case == path.name.split(".")[0] for path in (run / "outputs").iterdir())
+    assert not any(case == path.name.split(".")[0] for path in run.glob("outputs/*"))
     ledger = "".join(path.read_text() for path in (run / "results").rglob("*.jsonl"))
     assert PATIENT not in ledger
     assert "scan-" not in ledger
     return found[case].kind, found[case].reason
+
+
+def test_a_class_where_the_others_have_a_mask(folder):
+    kind, reason = failure_of(run_of(folder, _2={"location": "scan-2.tif", "label": 1}), "2")
+    assert (kind, reason) == ("mask_missing", "the dataset gives this case a class, but masks for others")
+
+
+def test_a_mask_where_the_others_have_a_class(folder):
+    entries = [{"location": f"scan-{n}.{small_run.FORMATS[n % 4]}", "label": n % 2} for n in range(6)]
+    entries[2]["label"] = "mask-2.png"
+    split(small_run.write_dataset(folder, entries, ["a", "b"]), folder.parent / "run", 1)
+    make_bundle(folder.parent / "classes", "classification", "multiclass", ["a", "b"])
+    infer(folder.parent / "run", folder.parent / "classes")
+    kind, reason = failure_of(folder.parent / "run", "2")
+    assert kind == "label_missing"
+    assert "the path of a mask" in reason
 
 
 def test_a_truncated_image(folder):
@@ -130,7 +146,7 @@ def test_a_mask_with_a_class_that_there_is_not(folder):
         Image.fromarray(values.astype(np.uint8)).save(folder / f"mask-{number}.png")
     kind, reason = failure_of(run_of(folder), "4")
     assert kind == "mask_value"
-    assert "2 classes" in reason
+    assert "up to 7; the model has classes 0 to 1" in reason
 
 
 def test_ignored_pixels_are_not_scored(folder):

@@ -164,6 +164,12 @@ class TestRequestedSplit:
         assert found == place
         assert words in what
 
+    @pytest.mark.parametrize("written", ["0", "{a: 0}"])
+    def test_is_not_called_empty_where_something_else_is_written(self, written):
+        ((line, place, what),) = problems(IMAGES + f"split:\n  test: {written}\n", "test")
+        assert (line, place) == (3, "split.test")
+        assert "must be a list of indices" in what
+
     def test_may_be_all_without_any_split(self):
         assert len(parse_dataset(IMAGES.encode(), HOME, "all").samples) == 3
 
@@ -209,6 +215,15 @@ class TestMany:
         assert said[1].startswith("  /data/set/d.yml:3: images[0].label: 'bird'")
         assert said[20].startswith("  /data/set/d.yml:22: images[19].label: 'bird'")
         assert "30 more" in said[21]
+
+    def test_of_one_line_are_in_the_order_of_the_file(self):
+        found = problems(f"{IMAGES}split: {{test: [{', '.join(str(number) for number in range(15))}]}}\n", "test")
+        assert [place for _, place, _ in found] == [f"split.test[{number}]" for number in range(3, 15)]
+
+    def test_are_shown_also_when_reading_ends_early(self):
+        said = message("images:\n" + "  - {label: 3}\n" * 200_000).split("\n")
+        assert said[1].startswith("  /data/set/d.yml:2: images[0].location: is missing")
+        assert re.fullmatch(r"/data/set/d\.yml:\d+: more than \d+ values .*", said[-1])
 
     def test_a_long_text_is_shortened(self):
         long = "bird" * 900
@@ -264,6 +279,10 @@ class TestRoots:
         ((line, place, what),) = problems(entry(f"location: fine\n    label: {text}", 1), roots=self.ROOTS)
         assert (line, place) == (4, "images[1].label")
         assert what.endswith(f"allow it with {option}")
+
+    def test_no_option_allows_what_cannot_be_read(self):
+        ((_, _, what),) = problems(entry("location: ftp://h/a", 1), roots=self.ROOTS)
+        assert what.endswith("ftp:// cannot be read; copy the file to where it can")
 
     def test_only_images_that_are_asked_for_are_held_to_it(self):
         text = "images: [a, ../b]\nsplit: {test: [0]}\n"

@@ -151,6 +151,11 @@ class TestLabels:
         assert (dataset.task, dataset.classes, dataset.split) == ("segmentation", (), {})
         assert read(f"{CLASSES}images: [a.png]\n").task == "classification"
 
+    def test_are_masks_with_classes_when_none_is_an_index(self):
+        text = f"{CLASSES}images:\n  - location: a.png\n    label: a.tif\n  - location: b.png\n"
+        assert read(text).task == "segmentation"
+        assert read(f"{text}  - location: c.png\n    label: cow\n").task == "classification"
+
 
 class TestValues:
     @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -72,6 +73,20 @@ def test_the_end_marker_of_an_embedded_thumbnail_does_not_hide_truncation(decode
     assert decode(data).shape == colour.shape
     with pytest.raises(CaseError, match="truncated"):
         decode(data[:-40])
+
+
+@pytest.mark.parametrize(
+    ("encode", "reason"),
+    [
+        (lambda grey: imagecodecs.jpeg_encode(grey.astype(np.uint16) * 16, bitspersample=12), "12 bits"),
+        (lambda grey: imagecodecs.ljpeg_encode(grey.astype(np.uint16) * 16, bitspersample=12), "lossless"),
+    ],
+    ids=["12 bit", "lossless"],
+)
+def test_a_whole_file_of_another_kind_is_not_called_damaged(decode, colour, encode, reason):
+    with pytest.raises(CaseError, match=reason) as failure:
+        decode(encode(np.asarray(Image.fromarray(colour).convert("L"))))
+    assert failure.value.kind == "unsupported"
 
 
 def test_bytes_after_the_end_change_nothing(decode, encoded, colour):

@@ -44,10 +44,20 @@ def test_binary_masks_of_one_bit_a_palette_or_colours(mask, encoded, form):
         assert (mask(encoded(image, form), "binary") == truth).all()
 
 
-def test_a_mask_coded_zero_and_one_is_refused_not_read_as_empty(mask, encoded):
-    with pytest.raises(CaseError, match="coded 0 and 1") as failure:
-        mask(encoded(np.eye(4, dtype=np.uint8), "PNG"), "binary")
+@pytest.mark.parametrize(
+    "values",
+    [np.eye(4, dtype=np.uint8), np.arange(12, dtype=np.uint8), np.eye(4, dtype=np.uint16) * np.uint16(255)],
+    ids=["0 and 1", "class indices", "8 bit in 16"],
+)
+def test_a_mask_that_is_nearly_black_is_refused_not_read_as_empty(mask, values):
+    with pytest.raises(CaseError, match=f"nothing above {values.max()} in {values.dtype}") as failure:
+        mask(tiff(values.reshape(4, -1)), "binary")
     assert failure.value.kind == "mask_value"
+
+
+def test_a_black_mask_and_a_faint_one_are_empty(mask):
+    for value in (0, 16, 127):
+        assert not mask(tiff(np.full((3, 4), value, np.uint8)), "binary").any()
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

@@ -12,13 +12,13 @@ from PIL import Image, ImageOps
 from imaging_core.decode.case import CaseError
 
 
-def png(height, width, bits, colour_type, rows, *chunks):
+def png(height, width, bits, colour_type, rows, *chunks, interlaced=False):
     """A PNG made by hand from its packed rows."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, interlaced)
     body = zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))
     middle = b"".join(chunk(*each) for each in chunks)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + middle + chunk(b"IDAT", body) + chunk(b"IEND", b"")
@@ -43,6 +43,20 @@ def test_real_images_have_the_pixels_of_pillow(decode, photographs, name):
     data = (photographs / name).read_bytes()
     assert (decode(data) == np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))).all()
     assert (decode(data, channels=1)[:, :, 0] == np.asarray(Image.open(io.BytesIO(data)).convert("L"))).all()
+
+
+_ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+@pytest.mark.parametrize("kind", [(8, 0, 1), (8, 2, 3), (8, 4, 2), (8, 6, 4), (16, 0, 1), (16, 2, 3)])
+def test_interlaced_images(decode, rng, kind, capfd):
+    bits, colour_type, planes = kind
+    stored = rng.integers(0, 2**bits, (11, 13, planes)).astype(np.uint16)
+    passes = [stored[top::down, left::right] for top, left, down, right in _ADAM7]
+    rows = [row.astype(">u2" if bits == 16 else np.uint8).tobytes() for each in passes for row in each]
+    pixels = decode(png(11, 13, bits, colour_type, rows, interlaced=True))
+    assert (pixels == stored[:, :, : 1 if planes < 3 else 3]).all()
+    assert kind == (16, 2, 3) or capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])

@@ -54,6 +54,7 @@ def test_splits_that_would_deceive_are_refused(
         ([0, [0, 1], 1], ["a", "b"], (None, None), "multilabel", ["a", "b"]),
         ([0, 2, 1], None, (None, None), "multiclass", ["0", "1", "2"]),
         ([IMAGES[0]] * 3, None, (None, None), "binary", ["foreground"]),
+        ([IMAGES[0]] * 3, ["back", "white", "grey"], (None, None), "multiclass", ["back", "white", "grey"]),
         ([IMAGES[0]] * 3, None, (None, ("lesion",)), "binary", ["lesion"]),
         ([IMAGES[0]] * 3, None, (None, ("none", "a", "b")), "multiclass", ["none", "a", "b"]),
         ([IMAGES[0]] * 3, None, ("multilabel", ("a", "b")), "multilabel", ["a", "b"]),
