@@ -9,7 +9,7 @@ from imaging_core.decode.case import Limits
 from imaging_core.errors import EXIT_DONE
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.store import Location
-from steps.command import positive, run_command
+from steps.command import location, positive, run_command
 
 EXAMPLE = """\
 example:
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None) -> int:
         threads=options.threads_per_step,
         device=options.device,
         probabilities=options.probabilities,
+        cache=options.cache,
         limits=Limits(pixels=options.max_pixels, encoded_bytes=options.max_bytes),
         retry_failed=options.retry_failed,
     )
@@ -48,7 +49,7 @@ def _log() -> Callable[[str], None]:
         if lost:
             return
         try:
-            print(line, flush=True)
+            print(f"{line}\n", end="", flush=True)  # written at once: several threads say something
         except OSError:
             lost = True
 
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU when there is one (default)"
     )
     add("--probabilities", action="store_true", help="write float32 probability maps too (segmentation)")
+    add(
+        "--cache",
+        type=location,
+        metavar="LOCATION",
+        help="a folder or prefix, shared by runs: what is there is not inferred again, what is not is put there",
+    )
     add(
         "--max-pixels",
         type=positive,

@@ -5,7 +5,8 @@
 Fetching gets files into memory. Decoding yields model inputs, one after the other, and stages them for the device.
 Computing takes them in, runs full batches that mix cases, and puts a case's outputs together. Finishing waits until the
 results have arrived on the host, scores, encodes and writes them, and tells what became of the case. A case that fails
-anywhere is told so too. Which thread is faster changes the order of what is told, never a value.
+anywhere is told so too; one that a cache knows goes from fetching straight to finishing. Which thread is faster changes
+the order of what is told, never a value.
 
 No more cases are under way than three batches (one computing, one being filled, one being finished) and what the
 threads hold; the queues between are bounded in bytes as well.
@@ -23,6 +24,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits, Place
 from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
+from imaging_core.inference.cache import Cache
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.flow import Channel, Closed, Flow, StageTime, Stopped
 from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
@@ -117,6 +119,7 @@ class Pipeline:
         tell: called with each case's result, from any thread, once the case's files are written.
         write: writes an output file.
         log: is told of batches.
+        cache: what was inferred before, and where results are kept; None for neither.
     """
 
     def __init__(
@@ -130,9 +133,10 @@ class Pipeline:
         tell: Callable[[Result], None],
         write: Callable[[str, bytes], None],
         log: BatchLog,
+        cache: Cache | None = None,
     ) -> None:
         self._network, self._head = network, head
-        self._settings, self._write, self._log = settings, write, log
+        self._settings, self._write, self._log, self._cache = settings, write, log, cache
         self._tell_outside = tell
         self._intake = Intake(card.input, device)
         self._channels = card.input.channels
@@ -182,7 +186,16 @@ class Pipeline:
                 self._log.expect(-1)
                 self._tell(Result(task, error))
             else:
-                self._fetched.put(task, held_bytes(task))
+                self._pass_on(task)
+
+    def _pass_on(self, task: Task) -> None:
+        found = None if self._cache is None else self._cache.find(task)
+        if found is None:
+            self._fetched.put(task, held_bytes(task))
+        else:
+            self._log.expect(-1)
+            case = _Open(task, found.size, found.inputs)
+            self._complete.put(_Complete(case, found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
         while True:
@@ -253,7 +266,8 @@ class Pipeline:
         try:
             with device_errors():
                 if case.results is None:
-                    case.results = self._head.begin(case.task.case, case.size, scored=case.task.truth.known)
+                    scored = case.task.truth.known or self._cache is not None
+                    case.results = self._head.begin(case.task.case, case.size, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
                 if case.put < case.count:
@@ -285,6 +299,8 @@ class Pipeline:
                 continue
             for key, data in outcome.files.items():
                 self._write(key, data)
+            if self._cache is not None:
+                self._cache.keep(case.task, case.size, case.count, done.sealed)
             self._tell(Result(case.task, outcome, case.size, case.count))
 
     def _tell(self, result: Result) -> None:
