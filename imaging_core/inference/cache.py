@@ -17,7 +17,6 @@ is another recipe, also where the version stays. Who may write to a cache decide
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +78,7 @@ class Cache:
         self._write(f"{self._folder}/about.json", about)
 
     def find(self, task: Task) -> Found | None:
-        """The results of a fetched task's images, as :meth:`keep` had them; None when they are to be inferred."""
+        """The results of a fetched task's images; None when they are to be inferred."""
         digest = _images_sha256(task) if self._readable or self._writable else None
         if digest is None:
             return None
@@ -95,13 +94,21 @@ class Cache:
                 self.hits += 1
         return found
 
-    def keep(self, task: Task, size: tuple[int, ...], inputs: int, sealed: Sealed) -> None:
-        """Keep the results of a case that was not found; they have arrived, and are good."""
+    def entry(self, task: Task, size: tuple[int, ...], inputs: int, sealed: Sealed) -> tuple[str, bytes] | None:
+        """What to :meth:`keep` of a case whose results have arrived, and are good; None when it was found here."""
         with self._lock:
             name = self._missed.pop(task.position, None)
-        if name is not None and self._writable:
-            with suppress(MemoryError):
-                self._write(name, Entry(size, inputs, sealed.said()).to_bytes(name))
+        if name is None or not self._writable:
+            return None
+        try:
+            return name, Entry(size, inputs, sealed.said()).to_bytes(name)
+        except MemoryError:
+            return None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write an entry that :meth:`entry` made."""
+        if self._writable:
+            self._write(name, data)
 
     def _read(self, name: str, case: str) -> Found | None:
         if not self._readable:

@@ -5,8 +5,10 @@
 Fetching gets files into memory. Decoding yields model inputs, one after the other, and stages them for the device.
 Computing takes them in, runs full batches that mix cases, and puts a case's outputs together. Finishing waits until the
 results have arrived on the host, scores, encodes and writes them, and tells what became of the case. A case that fails
-anywhere is told so too; one that a cache knows goes from fetching straight to finishing. Which thread is faster changes
-the order of what is told, never a value.
+anywhere is told so too. Which thread is faster changes the order of what is told, never a value.
+
+With a cache, a case that it knows goes from fetching straight to finishing, and what others leave there is written by
+threads of its own: no result waits for the cache.
 
 No more cases are under way than three batches (one computing, one being filled, one being finished) and what the
 threads hold; the queues between are bounded in bytes as well.
@@ -16,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,6 +39,7 @@ from imaging_core.inference.task import Task, fetched, held_bytes
 from imaging_core.models.card import Card
 
 FETCH_THREADS = 4
+KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
@@ -148,6 +152,7 @@ class Pipeline:
         self._fetched: Channel[Task] = self._flow.channel(2 * threads, QUEUED_BYTES)
         self._inputs: Channel[_Input] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
         self._complete: Channel[_Complete] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
+        self._to_keep: Channel[tuple[str, bytes]] = self._flow.channel(card.batch + KEEP_THREADS, QUEUED_BYTES)
 
     def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
         """Infer all tasks; returns each stage's time.
@@ -159,7 +164,9 @@ class Pipeline:
         flow, threads, left = self._flow, self._settings.threads, _Shared(iter(tasks))
         flow.start("fetch", FETCH_THREADS, lambda: self._fetch(left), self._fetched.close)
         flow.start("decode", threads, self._decode, self._inputs.close)
-        flow.start("finish", threads, self._finish, lambda: None)
+        flow.start("finish", threads, self._finish, self._to_keep.close)
+        if self._cache is not None:
+            flow.start("keep", KEEP_THREADS, partial(self._keep, self._cache), lambda: None)
         try:
             with flow.timed("compute"), torch.inference_mode():
                 self._compute(pending)
@@ -299,9 +306,15 @@ class Pipeline:
                 continue
             for key, data in outcome.files.items():
                 self._write(key, data)
-            if self._cache is not None:
-                self._cache.keep(case.task, case.size, case.count, done.sealed)
             self._tell(Result(case.task, outcome, case.size, case.count))
+            if self._cache is not None:
+                entry = self._cache.entry(case.task, case.size, case.count, done.sealed)
+                if entry is not None:
+                    self._to_keep.put(entry, len(entry[1]))
+
+    def _keep(self, cache: Cache) -> None:
+        while True:
+            cache.keep(*self._to_keep.get())
 
     def _tell(self, result: Result) -> None:
         self._tell_outside(result)
