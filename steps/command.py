@@ -20,6 +20,7 @@ from imaging_core.errors import (
     EXIT_USAGE,
     InferenceError,
 )
+from imaging_core.store import Location
 
 ARGPARSE_USAGE = 2
 
@@ -73,6 +74,14 @@ def count_or_percentage(text: str) -> int | float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is neither a count (5) nor a percentage (2%)")
+
+
+def location(text: str) -> Location:
+    """A place in a store; argparse shows the error of anything else."""
+    try:
+        return Location.parse(text)
+    except InferenceError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def positive(text: str) -> int:

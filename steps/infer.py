@@ -10,7 +10,7 @@ from imaging_core.errors import EXIT_DONE
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.report.stages import profile, read_stages
 from imaging_core.store import Location, open_store
-from steps.command import positive, run_command
+from steps.command import location, positive, run_command
 
 EXAMPLE = """\
 example:
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None) -> int:
         threads=options.threads_per_step,
         device=options.device,
         probabilities=options.probabilities,
+        cache=options.cache,
         limits=Limits(pixels=options.max_pixels, encoded_bytes=options.max_bytes),
         retry_failed=options.retry_failed,
     )
@@ -52,7 +53,7 @@ def _log() -> Callable[[str], None]:
         if lost:
             return
         try:
-            print(line, flush=True)
+            print(f"{line}\n", end="", flush=True)  # written at once: several threads say something
         except OSError:
             lost = True
 
@@ -88,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU when there is one (default)"
     )
     add("--probabilities", action="store_true", help="write float32 probability maps too (segmentation)")
+    add(
+        "--cache",
+        type=location,
+        metavar="LOCATION",
+        help="a folder or prefix, shared by runs: what is there is not inferred again, what is not is put there",
+    )
     add(
         "--max-pixels",
         type=positive,

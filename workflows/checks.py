@@ -1,11 +1,11 @@
-"""What is looked at before anything is started: a mistake in dataset or model should cost seconds, not hours."""
+"""What is looked at before anything is started: a mistake in what is given should cost seconds, not hours."""
 
 from dataclasses import dataclass
 
 from imaging_core.dataset.dtd import read_dataset
 from imaging_core.errors import DataError, MissingError
 from imaging_core.models.card import CARD, read_bundle_card
-from imaging_core.store import Location, open_source
+from imaging_core.store import Location, open_source, open_store
 from workflows.parameters import Parameters
 
 
@@ -39,7 +39,10 @@ def check_inputs(parameters: Parameters) -> Inputs:
 
     Raises:
         DataError: one of them is missing or not usable; the message names it and the fix.
+        ConfigurationError: no cache can be at the location that is given for it.
     """
+    if parameters.cache is not None:
+        open_store(Location.parse(parameters.cache))
     return Inputs(_dataset(parameters), _model(parameters))
 
 

@@ -72,6 +72,7 @@ def distributed_inference(
             *_given("run", "model"),
             *("--shard", "{{inputs.parameters.shard}}", "--threads-per-step", str(parameters.threads_per_step)),
             *("--device", parameters.device),
+            *(["--cache", parameters.cache] if parameters.cache is not None else []),
             *(["--probabilities"] if parameters.probabilities else []),
             *(["--retry-failed"] if parameters.retry_failed else []),
             *(["--max-pixels", str(parameters.max_pixels)] if parameters.max_pixels is not None else []),

@@ -35,6 +35,7 @@ _EVERYTHING = Parameters(
     require_one_class=True,
     probabilities=True,
     device="cuda",
+    cache="s3://cache/medical images",
     retry_failed=True,
     max_pixels=100_000_000,
     max_bytes=50_000_000,

@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     how.add_argument("--threads-per-step", type=positive, metavar="T", help=_THREADS)
     how.add_argument("--device", choices=get_args(Device), help="where the model runs (default: auto)")
     how.add_argument("--policy", choices=get_args(Policy), help=_POLICY)
+    how.add_argument("--cache", type=location, metavar="LOCATION", help=_CACHE)
     how.add_argument("--max-pixels", type=positive, metavar="N", help="an image of more pixels is a failed case")
     how.add_argument("--max-bytes", type=positive, metavar="N", help="a file of more bytes is a failed case")
 
@@ -53,6 +54,7 @@ _THREADS = (
     "CPU threads of each step (default: 1). Other values may change the last bits of scores; parallelism never does"
 )
 _POLICY = "how images are dealt out: balanced by size (default), or as the original split-yaml grouped them (reference)"
+_CACHE = "a folder or prefix, shared by runs: what one of them inferred the others take from there (default: none)"
 _MAX_FAILED = (
     "how many cases may fail before the result is not acceptable (exit 1), a count or a percentage (default: 0)"
 )

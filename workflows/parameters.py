@@ -32,6 +32,8 @@ class Parameters:
         require_one_class: whether results of mixed compute classes are an error.
         probabilities: whether probability maps are written too.
         device: where the model runs.
+        cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
+            result.
         retry_failed: whether cases that failed before are tried again.
         max_pixels: an image of more pixels is a failed case; None for the step's own limit.
         max_bytes: a file of more bytes is a failed case; None for the step's own limit.
@@ -52,6 +54,7 @@ class Parameters:
     require_one_class: bool = False
     probabilities: bool = False
     device: Device = "auto"
+    cache: str | None = None
     retry_failed: bool = False
     max_pixels: int | None = None
     max_bytes: int | None = None

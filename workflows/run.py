@@ -24,6 +24,7 @@ from imaging_core.errors import (
     EXIT_TERMINATED,
 )
 from imaging_core.report.stages import profile, read_stages
+from imaging_core.report.timings import cached, read_timings
 from imaging_core.store.base import Store
 from imaging_core.store.location import FILE
 from workflows.display import Display
@@ -161,11 +162,19 @@ def _conclusion(
         return [f"Stopped after {duration(seconds)}; nothing is lost. Continue with:", f"  {request.resume}"]
     lines = []
     if metrics:
-        lines += [*verdict(metrics), "", f"Report: {link(request.store.root.join(layout.REPORT_PAGE))}"]
+        page = link(request.store.root.join(layout.REPORT_PAGE))
+        lines += [*verdict(metrics), *_cached(request), "", f"Report: {page}"]
     lines.append(f"{'Done' if code == EXIT_DONE else f'Ended with exit code {code}'} after {duration(seconds)}.")
     if metrics is None or not metrics["complete"]:
         lines += ["When the cause is mended, continue with:", f"  {request.resume}"]
     return lines
+
+
+def _cached(request: Request) -> list[str]:
+    if request.parameters.cache is None:
+        return []
+    words = cached(read_timings(request.store, shard_samples(request.store)))
+    return [f"{words}."] if words else []
 
 
 def _summary(

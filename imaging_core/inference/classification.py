@@ -4,11 +4,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
-from imaging_core.inference.head import Outcome
+from imaging_core.inference.head import Outcome, Said
 from imaging_core.inference.ledger import shortest
 from imaging_core.inference.segmentation import check_finite
 from imaging_core.inference.task import Truth
@@ -34,6 +37,14 @@ class ClassificationHead:
     def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
         """Start a case."""
         return _Scores(self)
+
+    def recall(self, case: str, size: tuple[int, ...], said: Said) -> "_SealedScores":  # noqa: ARG002 - the protocol's
+        """A case whose scores are known."""
+        expected = {"scores": ("float32", (self.card.output.channels,))}
+        if {name: (values.dtype.name, values.shape) for name, values in said.items()} != expected:
+            raise DataError("not the scores of this model's classes")
+        known = Download(torch.from_numpy(said["scores"][None]))
+        return _SealedScores(self.card, [(known, 0)], [(Download(torch.ones(1, dtype=torch.bool)), 0)])
 
 
 class _Scores:
@@ -65,10 +76,15 @@ class _SealedScores:
 
     def outcome(self, truth: Truth) -> Outcome:
         check_finite(self.finite)
-        each = [scores.wait()[slot].tolist() for scores, slot in self.inputs]
-        means = [float(np.float32(math.fsum(column) / len(each))) for column in zip(*each, strict=True)]
-        scores = tuple(shortest(score) for score in means)
+        scores = tuple(shortest(score) for score in self._means().tolist())
         return Outcome({"scores": scores, "label": truth.label}, figure=self._accuracy(scores, truth.label))
+
+    def said(self) -> Said:
+        return {"scores": self._means()}
+
+    def _means(self) -> NDArray[np.float32]:
+        each = [scores.wait()[slot].tolist() for scores, slot in self.inputs]
+        return np.array([math.fsum(column) / len(each) for column in zip(*each, strict=True)], np.float32)
 
     def _accuracy(self, scores: tuple[float, ...], label: tuple[int, ...] | None) -> float | None:
         if label is None:

@@ -11,6 +11,7 @@ from typing import Any
 from imaging_core import __version__, run
 from imaging_core.decode.case import CaseError
 from imaging_core.errors import DataError
+from imaging_core.inference.cache import Cache, open_cache, recipe_of
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.compute_class import compute_class
 from imaging_core.inference.device import Device, choose_device, fix_algorithms
@@ -34,7 +35,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     """Infer the cases of ``work`` that are to be done, and write their ledger parts.
 
     Raises:
-        ConfigurationError: the device is not there.
+        ConfigurationError: the device is not there, or there can be no cache at the location given.
         DataError: the bundle's weights cannot be used.
         Whatever ends a stage of the pipeline.
     """
@@ -45,8 +46,13 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     card, digest, module = load_model(request.model, device.torch)
     if digest != work.model:
         raise DataError(f"{request.model}: the bundle changed while it was read; start again")
-    by = _write_provenance(request, work, device)
+    machine = compute_class(device, request.threads)
+    by = _write_provenance(request, work, machine)
     head = _head(card, device, request)
+    cache = None
+    if request.cache is not None:
+        recipe = recipe_of(digest, machine, request.limits, probabilities=request.probabilities)
+        cache = open_cache(request.cache, recipe, head, say)
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
     recorder = Recorder(work.store, request.shard, len(work.cases), work.kept)
 
@@ -63,11 +69,14 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         tell=tell,
         write=work.store.put,
         log=log,
+        cache=cache,
     )
     with deferred_signals() as pending:
         times = pipeline.run(_to_infer(work, recorder, by, log), pending)
     seconds = time.monotonic() - clock
-    _write_timing(request, work, device, started, seconds, times)
+    if cache is not None:
+        say(f"from the cache: {cache.hits} of {len(work.positions)} cases")
+    _write_timing(request, work, device, started, seconds, times, cache)
 
 
 def _head(card: Card, device: Device, request: Request) -> Head:
@@ -101,14 +110,14 @@ def _failed(case: str, failure: CaseError, by: str) -> Record:
     )
 
 
-def _write_provenance(request: Request, work: Work, device: Device) -> str:
+def _write_provenance(request: Request, work: Work, machine: dict[str, Any]) -> str:
     """Write who infers; returns the digest that ledger lines say."""
     data = run.to_json(
         {
             "format": 1,
             "model": {"sha256": work.model, "card": work.card.model_dump(mode="json")},
             "code": __version__,
-            "compute_class": compute_class(device, request.threads),
+            "compute_class": machine,
         }
     )
     digest = hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
@@ -117,7 +126,13 @@ def _write_provenance(request: Request, work: Work, device: Device) -> str:
 
 
 def _write_timing(
-    request: Request, work: Work, device: Device, started: datetime, seconds: float, stages: dict[str, StageTime]
+    request: Request,
+    work: Work,
+    device: Device,
+    started: datetime,
+    seconds: float,
+    stages: dict[str, StageTime],
+    cache: Cache | None,
 ) -> None:
     cases = len(work.positions)
     timing: dict[str, Any] = {
@@ -125,6 +140,7 @@ def _write_timing(
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
         "cases": cases,
+        "from_cache": None if cache is None else cache.hits,
         "cases_per_second": round(cases / seconds, 3),
         "host": platform.node(),
         "device": device.name,

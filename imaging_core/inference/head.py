@@ -1,12 +1,18 @@
 """What is made of the network's outputs: the part of the pipeline in which the tasks differ."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
 from imaging_core.inference.task import Truth
+
+Said = Mapping[str, NDArray[np.bool_ | np.uint8 | np.float32]]
+"""All that the model says of a case, before any ground truth: name to values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,10 @@ class Sealed(Protocol):
         """
         ...
 
+    def said(self) -> Said:
+        """What the model said, once it has arrived; :meth:`Head.recall` makes the same case of it."""
+        ...
+
 
 class CaseResults(Protocol):
     """The results of one case as they come, on the device."""
@@ -70,5 +80,9 @@ class Head(Protocol):
         ...
 
     def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> CaseResults:
-        """Start a case of this full size; ``scored`` when it has a ground truth."""
+        """Start a case of this full size; ``scored`` when it has a ground truth, or may get one in another run."""
+        ...
+
+    def recall(self, case: str, size: tuple[int, ...], said: Said) -> Sealed:
+        """A case of this full size of which the model said this before; DataError when that does not fit the head."""
         ...

@@ -9,6 +9,9 @@ anywhere is told so too. Which thread is faster changes the order of what is tol
 
 Queues are bounded in items and in bytes, and so is all that is under way. Small items pass them in groups, since a
 queue costs as much as all other work on a small image.
+
+With a cache, a case that it knows goes from fetching straight to finishing; what is put there is written by threads of
+its own, behind one more queue.
 """
 
 import threading
@@ -16,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -25,6 +29,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits, Place
 from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
+from imaging_core.inference.cache import Cache
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, StageTime, Stopped
 from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
@@ -39,6 +44,7 @@ Item = TypeVar("Item")
 
 FETCH_THREADS = 4
 MOST_IN_GROUP = 32
+KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
@@ -122,6 +128,7 @@ class Pipeline:
         tell: called with each case's result, from any thread, once the case's files are written.
         write: writes an output file.
         log: is told of batches.
+        cache: what was inferred before, and where results are kept; None for neither.
     """
 
     def __init__(
@@ -135,9 +142,10 @@ class Pipeline:
         tell: Callable[[Result], None],
         write: Callable[[str, bytes], None],
         log: BatchLog,
+        cache: Cache | None = None,
     ) -> None:
         self._network, self._head = network, head
-        self._settings, self._write, self._log = settings, write, log
+        self._settings, self._write, self._log, self._cache = settings, write, log, cache
         self._tell_outside = tell
         self._intake = Intake(card.input, device)
         self._channels = card.input.channels
@@ -149,6 +157,7 @@ class Pipeline:
         self._fetched: Channel[list[Task]] = self._flow.channel(2 * threads * self._group, QUEUED_BYTES)
         self._inputs: Channel[list[_Input]] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
         self._complete: Channel[list[_Complete]] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
+        self._to_keep: Channel[tuple[str, bytes]] = self._flow.channel(card.batch + KEEP_THREADS, QUEUED_BYTES)
 
     def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
         """Infer all tasks; returns each stage's time.
@@ -160,7 +169,9 @@ class Pipeline:
         flow, threads, left = self._flow, self._settings.threads, _Shared(iter(tasks))
         flow.start("fetch", FETCH_THREADS, lambda: self._fetch(left), self._fetched.close)
         flow.start("decode", threads, self._decode, self._inputs.close)
-        flow.start("finish", threads, self._finish, lambda: None)
+        flow.start("finish", threads, self._finish, self._to_keep.close)
+        if self._cache is not None:
+            flow.start("keep", KEEP_THREADS, partial(self._keep, self._cache), lambda: None)
         try:
             with flow.timed("compute"), torch.inference_mode():
                 self._compute(pending)
@@ -176,7 +187,7 @@ class Pipeline:
         return flow.times
 
     def _fetch(self, tasks: "_Shared") -> None:
-        outlet = self._outlet(self._fetched)
+        misses, hits = self._outlet(self._fetched), self._outlet(self._complete)
         for task in tasks:
             try:
                 fetched_task = fetched(task, self._settings.limits, self._settings.decoders)
@@ -184,8 +195,17 @@ class Pipeline:
                 self._log.expect(-1)
                 self._tell(Result(task, error))
             else:
-                outlet.add(fetched_task, held_bytes(fetched_task))
-        outlet.flush()
+                self._pass_on(fetched_task, misses, hits)
+        misses.flush()
+        hits.flush()
+
+    def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet["_Complete"]) -> None:
+        found = None if self._cache is None else self._cache.find(task)
+        if found is None:
+            misses.add(task, held_bytes(task))
+        else:
+            self._log.expect(-1)
+            hits.add(_Complete(_Open(task, found.size, found.inputs), found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
         outlet = self._outlet(self._inputs)
@@ -268,7 +288,8 @@ class Pipeline:
         try:
             with device_errors():
                 if case.results is None:
-                    case.results = self._head.begin(case.task.case, case.size, scored=case.task.truth.known)
+                    scored = case.task.truth.known or self._cache is not None
+                    case.results = self._head.begin(case.task.case, case.size, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
                 if case.put < case.count:
@@ -303,6 +324,14 @@ class Pipeline:
         for key, data in outcome.files.items():
             self._write(key, data)
         self._tell(Result(case.task, outcome, case.size, case.count))
+        if self._cache is not None:
+            entry = self._cache.entry(case.task, case.size, case.count, sealed)
+            if entry is not None:
+                self._to_keep.put(entry, len(entry[1]))
+
+    def _keep(self, cache: Cache) -> None:
+        while True:
+            cache.keep(*self._to_keep.get())
 
     def _outlet(self, channel: Channel[list[Item]]) -> Outlet[Item]:
         return Outlet(lambda group, weight: channel.put(group, weight, count=len(group)), self._group)

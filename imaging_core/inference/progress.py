@@ -21,9 +21,9 @@ class _Batch:
 class BatchLog:
     """``Batch b/N - IoU: x - IoU: y``: x is the mean over the batch's cases, y the mean so far.
 
-    N follows from the inputs that are known: at first one per case; failed cases lower it, cases of many inputs raise
-    it. A line is printed when the last of the batch's cases is scored, in the order of batches. Safe to call from every
-    thread.
+    N follows from the inputs that are known: at first one per case; cases that fail or come from a cache lower it,
+    cases of many inputs raise it. A line is printed when the last of the batch's cases is scored, in the order of
+    batches. Safe to call from every thread.
 
     Args:
         figure: ``IoU`` or ``accuracy``.

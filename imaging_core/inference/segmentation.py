@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core import run
 from imaging_core.decode.case import CaseError, Decoder, Limits, Place
 from imaging_core.decode.mask import decode_mask
+from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
-from imaging_core.inference.head import Outcome
+from imaging_core.inference.head import Outcome, Said
 from imaging_core.inference.outputs import to_png, to_tiff
 from imaging_core.inference.preprocess import resize
 from imaging_core.inference.score import count, overlap
@@ -45,6 +47,31 @@ class SegmentationHead:
     def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Maps":
         """Start a case."""
         return _Maps(self, case, size, scored=scored)
+
+    def recall(self, case: str, size: tuple[int, ...], said: Said) -> "_SealedMaps":
+        """A case whose mask and maps are known."""
+        self._check(size, said)
+        known = {name: Download(torch.from_numpy(values)) for name, values in said.items()}
+        return _SealedMaps(
+            head=self,
+            case=case,
+            finite=[],
+            mask=known["mask"],
+            at_input_size=known.get("at_input_size"),
+            probabilities=known.get("probabilities"),
+        )
+
+    def _check(self, size: tuple[int, ...], said: Said) -> None:
+        kind, classes = self.card.output.kind, self.card.output.channels
+        expected = {"mask": ("uint8" if kind == "multiclass" else "bool", size)}
+        if kind == "multilabel":
+            expected["mask"] = ("bool", (classes, *size))
+        if self.probabilities:
+            expected["probabilities"] = ("float32", (classes, *size))
+        if kind == "binary" and "at_input_size" in said:
+            expected["at_input_size"] = ("bool", (self.card.input.height, self.card.input.width))
+        if {name: (values.dtype.name, values.shape) for name, values in said.items()} != expected:
+            raise DataError("not the masks and maps that are asked for of this model")
 
 
 class _Maps:
@@ -112,6 +139,10 @@ class _SealedMaps:
             )
         fields["outputs"] = {name: key for name, (key, _) in files.items()}
         return Outcome(fields, dict(files.values()), figure)
+
+    def said(self) -> Said:
+        parts = {"mask": self.mask, "at_input_size": self.at_input_size, "probabilities": self.probabilities}
+        return {name: part.wait() for name, part in parts.items() if part is not None}
 
     def _mask_file(self, mask: NDArray[Any]) -> tuple[str, bytes]:
         match self.head.card.output.kind:

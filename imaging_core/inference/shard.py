@@ -37,6 +37,7 @@ class Request:
         threads: for computing, for decoding and for finishing, each.
         device: ``auto``, ``cpu`` or ``cuda``.
         probabilities: whether to write probability maps.
+        cache: where what was inferred in other runs is found and kept; None for nowhere.
         limits: what one case may cost.
         retry_failed: whether to do all failed cases again.
         decoders: the formats that are known.
@@ -48,6 +49,7 @@ class Request:
     threads: int
     device: Literal["auto", "cpu", "cuda"] = "auto"
     probabilities: bool = False
+    cache: Location | None = None
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     retry_failed: bool = False
     decoders: tuple[Decoder, ...] = DECODERS

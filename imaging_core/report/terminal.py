@@ -18,6 +18,7 @@ def summary(
     constant: Baseline | None,
     missing: tuple[Sequence[str], Sequence[str]],
     commands: Sequence[tuple[str, str]],
+    cached: str | None = None,
 ) -> str:
     """What gather prints.
 
@@ -27,6 +28,7 @@ def summary(
         constant: what the headline figure is read against, if there is such a thing.
         missing: ids of unfinished shards, and of missing cases.
         commands: what to type next, each with its reason.
+        cached: how many cases came from the cache, in words.
     """
     cases, dataset = document["cases"], document["dataset"]["name"] or "unnamed dataset"
     states = " + ".join(f"{cases[state]} {state}" for state in ("done", "failed", "skipped", "missing"))
@@ -37,6 +39,8 @@ def summary(
         if ids
     ]
     lines += [f"  failed: {count} {kind}" for kind, count in document["failed_by_kind"].items()]
+    if cached:
+        lines.append(f"  {cached}")
     if document["policy"] == "reference":
         lines.append("  reference policy: grouped as the original split-yaml; not the split that the dataset names")
     if len(document["compute_classes"]) > 1:

@@ -18,6 +18,8 @@ class ShardTime:
     Attributes:
         started: with its time zone.
         seconds: from start to summary.
+        cases: that were inferred, or taken from the cache.
+        from_cache: how many were taken from there; None without a cache.
         rate: cases per second.
     """
 
@@ -29,6 +31,7 @@ class ShardTime:
     host: str
     device: str
     threads: int
+    from_cache: int | None = None
 
     @property
     def ended(self) -> datetime:
@@ -44,6 +47,15 @@ def read_timings(store: Store, shards: Iterable[str]) -> list[ShardTime]:
 def read_timing(store: Store, shard: str) -> dict[str, Any]:
     """The content of one shard's ``timing.json``; empty when it is missing or not readable."""
     return _json(store, run.timing(shard))
+
+
+def cached(times: Iterable[ShardTime]) -> str | None:
+    """How many cases came from the cache, in words; None when no shard had one."""
+    with_cache = [(time.from_cache, time.cases) for time in times if time.from_cache is not None]
+    if not with_cache:
+        return None
+    found, cases = (sum(column) for column in zip(*with_cache, strict=True))
+    return f"{found:,} of {cases:,} cases from the cache"
 
 
 def read_run_record(store: Store) -> dict[str, Any]:
@@ -64,6 +76,7 @@ def _read(store: Store, shard: str) -> ShardTime | None:
             host=str(values["host"]),
             device=str(values["device"]),
             threads=int(values["threads"]),
+            from_cache=None if values.get("from_cache") is None else int(values["from_cache"]),
         )
     except (KeyError, TypeError, ValueError):
         return None

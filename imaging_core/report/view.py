@@ -16,7 +16,7 @@ from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
 from imaging_core.report.gallery import Group
 from imaging_core.report.pictures import Picture
-from imaging_core.report.timings import ShardTime, balance
+from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
 
 LONG_NAME = 12
@@ -96,6 +96,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "troubles": troubles(merged),
         "ids_shown": SHOWN,
         "balance": balance(inputs.times),
+        "cached": cached(inputs.times),
         "version": __version__,
     }
 

@@ -13,7 +13,7 @@ from imaging_core.report.gallery import choose
 from imaging_core.report.pictures import draw
 from imaging_core.report.predictions import predictions_csv
 from imaging_core.report.terminal import summary
-from imaging_core.report.timings import read_run_record, read_timings
+from imaging_core.report.timings import cached, read_run_record, read_timings
 from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
 from imaging_core.report.view import Inputs, build
 from imaging_core.store import Store
@@ -47,6 +47,7 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
     commands = next_commands(merged, verdict, str(store.root), recorded=recorded)
     groups = choose(merged)
     pictures = draw(store, merged, [row for group in groups for row in group.rows])
+    times = read_timings(store, [entry.id for entry in merged.expected.index.shards])
     view = build(
         Inputs(
             merged=merged,
@@ -55,7 +56,7 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
             constant=constant,
             groups=groups,
             pictures=pictures,
-            times=read_timings(store, [entry.id for entry in merged.expected.index.shards]),
+            times=times,
             record=read_run_record(store),
             location=str(store.root),
             commands=commands,
@@ -76,4 +77,5 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
             store.delete(key)
     store.put(run.METRICS, run.to_json(document))
     missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
-    return Report(verdict, document, summary(document, verdict, constant, (merged.incomplete, missing), commands))
+    text = summary(document, verdict, constant, (merged.incomplete, missing), commands, cached(times))
+    return Report(verdict, document, text)

@@ -40,7 +40,11 @@ __all__ = ["SOURCES", "Location", "Source", "Store", "open_source", "open_store"
 
 
 def open_store(root: Location) -> Store:
-    """The store whose keys lie below ``root``; ConfigurationError for a kind that cannot be written here."""
+    """The store whose keys lie below ``root``. Nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: a kind that cannot be written here, or S3 without an endpoint or credentials.
+    """
     if root.scheme not in STORES:
         raise ConfigurationError(f"{root}: objects can be written to {_known(STORES)}, not to {root.scheme}://")
     return STORES[root.scheme](root)

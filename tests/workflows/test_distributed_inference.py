@@ -32,6 +32,13 @@ def test_gather_runs_however_the_shards_ended():
     assert gather.accepts == {"infer": {"Succeeded", "Failed", "Error"}}
 
 
+def test_only_infer_is_told_of_the_cache():
+    built = containers(manifest(replace(PARAMETERS, cache="s3://bucket/a cache")))
+
+    given = {name: "s3://bucket/a cache" in container["args"] for name, container in built.items()}
+    assert given == {"split": False, "infer": True, "gather": False}
+
+
 def test_requests_and_limits_are_the_threads_of_a_step():
     for container in containers(manifest(replace(PARAMETERS, threads_per_step=3))).values():
         resources = container["resources"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from imaging_core.errors import DataError, MissingError, UsageError
+from imaging_core.errors import ConfigurationError, DataError, MissingError, UsageError
 from imaging_core.models.card import Architecture, Card, Input, Output, Weights, write_card
 from workflows.command_line import parser
 from workflows.request import default_run, new_run, resumed_run
@@ -89,6 +89,11 @@ def test_the_run_is_named_after_the_dataset_and_the_time(place, request_of):
         (("--dataset", "cells.yml", "--model", "none"), DataError, "none: no model bundle here"),
         (("--dataset", "cells.yml", "--model", "empty"), DataError, "weights.safetensors is missing"),
         (("--dataset", "cells.yml", "--model", "cells.yml"), DataError, "no model bundle here"),
+        (
+            (*NEW, "--cache", "https://example.org/c"),
+            ConfigurationError,
+            "https://example.org/c: objects can be",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(place, request_of, arguments, error, message):
@@ -139,7 +144,8 @@ def test_of_two_runs_that_begin_at_the_same_moment_one_gives_way(place, request_
 
 
 def test_a_resumed_run_does_what_it_was_asked_at_first(place, request_of):
-    begun = request_of(*NEW, "--run", "r", "--shards", "2", "--parallelism", "2", "--max-failed", "1%")
+    options = ("--shards", "2", "--parallelism", "2", "--max-failed", "1%", "--cache", "../a cache")
+    begun = request_of(*NEW, "--run", "r", *options)
     resumed = request_of("--resume", "r")
 
     assert resumed.parameters == begun.parameters
@@ -149,9 +155,10 @@ def test_a_resumed_run_does_what_it_was_asked_at_first(place, request_of):
 def test_how_much_at_once_and_what_is_acceptable_may_change(place, request_of):
     request_of(*NEW, "--run", "r", "--shards", "2", "--parallelism", "2")
     options = ("--parallelism", "1", "--max-failed", "5", "--retry-failed", "--shards", "2", "--dataset", "cells.yml")
-    resumed = request_of("--resume", "r", *options).parameters
+    resumed = request_of("--resume", "r", *options, "--cache", "c").parameters
 
     assert (resumed.parallelism, resumed.max_failed, resumed.retry_failed) == (1, "5", True)
+    assert resumed.cache == f"{place}/c"
 
 
 @pytest.mark.parametrize(

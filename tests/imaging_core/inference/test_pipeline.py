@@ -13,6 +13,7 @@ from torch.nn import functional
 from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, TemporaryError
+from imaging_core.inference.cache import open_cache
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
 from imaging_core.inference.head import Outcome
@@ -23,7 +24,7 @@ from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.signals import PendingSignal
 from imaging_core.inference.task import Task, Truth
 from imaging_core.models.card import UNPACKED, make_card
-from imaging_core.store import Location
+from imaging_core.store import Location, open_source
 from imaging_core.store.memory import MemorySource
 
 SIDE = 16
@@ -81,7 +82,7 @@ def make(request):
     """Makes a pipeline; what it tells and writes is kept."""
 
     class Made:
-        def __init__(self, task_name, module, *, write=None, tell=None, batch=4):
+        def __init__(self, task_name, module, *, write=None, tell=None, batch=4, cache=None):
             fix_algorithms(1, "fp32")
             device = Device(torch.device("cpu"), "fp32")
             kind = "multiclass" if task_name == "classification" else "binary"
@@ -122,6 +123,7 @@ def make(request):
                 tell=tell or keep,
                 write=write or self.files.__setitem__,
                 log=BatchLog(head.figure, batch, 0, self.lines.append),
+                cache=cache and open_cache(Location.parse(str(cache)), {"model": "test"}, head, self.lines.append),
             )
 
         def run(self, tasks):
@@ -170,6 +172,31 @@ def test_neighbours_and_order_change_nothing(make):
     assert forwards.files == backwards.files
     assert alone.files.items() <= forwards.files.items()
     assert len(alone.files) == 2
+
+
+@pytest.mark.parametrize("task_name", ["classification", "segmentation"])
+def test_cases_of_many_inputs_come_from_the_cache_as_they_were(make, tmp_path, task_name):
+    torch.manual_seed(0)
+    network = Brightness() if task_name == "classification" else nn.Conv2d(1, 1, 3, padding=1)
+    tasks = [task(position, 1 + position % 3, 1 + position % 2) for position in range(7)]
+    filling, warm = (make(task_name, network, cache=tmp_path) for _ in range(2))
+    filling.run(tasks)
+    warm.run(tasks)
+    assert warm.tiles.given == 0
+    assert warm.files == filling.files
+    for position, result in filling.told.items():
+        found = warm.told[position]
+        assert (found.size, found.inputs, found.end) == (result.size, result.inputs, result.end)
+
+
+def test_what_is_read_in_pieces_is_not_cached(make, tmp_path):
+    path = tmp_path / "0.tiles"
+    path.write_bytes(task(0, 2, 2).images[0].bytes())
+    for _ in range(2):
+        made = make("classification", Brightness(), cache=tmp_path / "cache")
+        made.tiles.whole = False
+        made.run([Task(0, "000", (open_source(Location.parse(str(path))),), Truth())])
+        assert made.tiles.given == 4
 
 
 def test_a_case_that_breaks_off_after_some_inputs_fails_alone(make):

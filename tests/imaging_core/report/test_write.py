@@ -6,7 +6,7 @@ import pytest
 
 from imaging_core import run
 from imaging_core.metrics.merge import merge
-from imaging_core.report.timings import balance, read_timings
+from imaging_core.report.timings import balance, cached, read_timings
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import write_report
 from imaging_core.store import Store
@@ -52,3 +52,27 @@ def test_the_balance_is_the_longest_by_the_mean(tmp_path):
     assert [time.shard for time in together.times] == ["001", "002", "000"]
     assert (together.total, together.longest, together.ratio) == (60, 30, 1.5)
     assert (together.ended - together.started).total_seconds() == 30
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([None, None, None], None),
+        ([0, 0, 0], "0 of 9 cases from the cache"),
+        ([3, 2, 3], "8 of 9 cases from the cache"),
+        ([3, None, 1], "4 of 6 cases from the cache"),
+    ],
+)
+def test_cases_from_the_cache_are_counted_over_the_shards_that_had_one(tmp_path, found, words):
+    store = SyntheticRun(classification_records(9, 20), make_card(), 20, shards=3).write(tmp_path)
+    for number, hits in enumerate(found):
+        key = run.timing(f"{number:03d}")
+        store.put(key, run.to_json({**json.loads(store.get(key)), "from_cache": hits}))
+    report = write_report(store, merge(store), Rules())
+
+    assert cached(read_timings(store, ["000", "001", "002"])) == words
+    assert ("from the cache" in report.text) is (words is not None)
+    for key in (run.REPORT_PAGE, run.REPORT_UI_PAGE):
+        page = store.get(key).decode()
+        assert ("From cache" in page) is (words is not None)
+        assert words is None or words in page
