@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None) -> int:
     """Gather one run; the exit code says whether it is complete and acceptable."""
     options = _parser().parse_args(arguments)
     store = open_store(Location.parse(options.run))
+    store.sweep()
     merged = merge(store, names=options.case_names == "file")
     report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
     print(report.text)
