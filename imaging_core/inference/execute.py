@@ -48,7 +48,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     by = _write_provenance(request, work, device)
     head = _head(card, device, request)
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
-    recorder = Recorder(work.store, request.shard, len(work.cases), work.kept)
+    recorder = Recorder(work.store, request.shard, work.cases, work.kept, work.again)
 
     def tell(result: Result) -> None:
         recorder.tell(result.task.position, _record(result, by))
