@@ -9,7 +9,7 @@ from imaging_core.metrics.merge import merge
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import write_report
 from imaging_core.store import Location, open_store
-from steps.command import count_or_percentage, run_command
+from steps.command import count_or_percentage, run_step
 
 EPILOG = """\
 Example:
@@ -63,4 +63,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)

@@ -9,7 +9,7 @@ from imaging_core.decode.case import Limits
 from imaging_core.errors import EXIT_DONE
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.store import Location
-from steps.command import positive, run_command
+from steps.command import positive, run_step
 
 EXAMPLE = """\
 example:
@@ -103,4 +103,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)
