@@ -39,7 +39,7 @@ def draw(seed: int, timeline: Timeline) -> Sequence[Disturbance]:
     """
     rng = random.Random(seed)
     drawn: list[Disturbance] = []
-    for number in range(rng.choice((1, 2, 2, 3))):
+    for number in range(rng.choice((1, 1, 2, 3))):
         phase = PHASES[seed % len(PHASES)] if number == 0 else rng.choice(PHASES)
         waits = any(each.target != "run" for each in drawn)
         target: Target = "run" if waits else rng.choices(("run", "step", "worker"), (5, 4, 1))[0]
