@@ -4,9 +4,13 @@ import argparse
 import errno
 import os
 import signal
+import socket
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -24,6 +28,11 @@ from imaging_core.store import Location
 
 ARGPARSE_USAGE = 2
 
+LEAVE_SECONDS = 8.0
+"""How long a step may take to end after SIGTERM or Ctrl-C: with what the system needs, less than 10 s."""
+
+_SIGNAL_CODES: dict[int, int] = {signal.SIGTERM: EXIT_TERMINATED, signal.SIGINT: EXIT_INTERRUPTED}
+
 
 class Terminated(BaseException):
     """SIGTERM arrived. Like KeyboardInterrupt not an Exception: only what cleans up may catch it."""
@@ -35,9 +44,65 @@ def run_command(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     try:
         code = main(None)
         sys.stdout.flush()
+        _hear_no_more()
     except BaseException as error:
+        _hear_no_more()
         code = _exit_code(error)
     sys.exit(code)
+
+
+def run_step(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
+    """As :func:`run_command`, for what writes whole or not at all: it ends LEAVE_SECONDS after a signal at the latest.
+
+    Python hands a signal over between two instructions of the main thread only, which one computation over a large
+    batch puts off; and threads that wait for a store that has gone would let the interpreter end late, or badly.
+    """
+    try:
+        with _leaving_soon():
+            run_command(main)
+    except SystemExit as end:
+        if threading.active_count() == 1:
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(int(end.code or EXIT_DONE))
+
+
+@contextmanager
+def _leaving_soon() -> Iterator[None]:
+    receiving, sending = socket.socketpair()
+    sending.setblocking(False)
+    signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
+    watch = threading.Thread(target=_end_after_signal, args=(receiving,), daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(-1)
+        sending.close()
+        watch.join()
+        receiving.close()
+
+
+def _end_after_signal(arriving: socket.socket) -> None:
+    """End the process LEAVE_SECONDS after the first signal's number arrives, unless the other end is closed first."""
+    code = None
+    while code is None:
+        numbers = arriving.recv(1)
+        if not numbers:
+            return
+        code = _SIGNAL_CODES.get(numbers[0])
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        arriving.settimeout(left)
+        try:
+            if not arriving.recv(1):
+                return
+        except TimeoutError:
+            break
+    os.write(2, b"did not end in time after a signal, and was ended\n")
+    os._exit(code)
 
 
 def _exit_code(error: BaseException) -> int:
@@ -92,7 +157,14 @@ def positive(text: str) -> int:
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt how the first one ends the process
     raise Terminated
+
+
+def _hear_no_more() -> None:
+    """The exit code is settled: a signal that comes now would make it that of a crash."""
+    for number in _SIGNAL_CODES:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _say(message: str, code: int) -> int:

@@ -9,7 +9,7 @@ from imaging_core.metrics.merge import merge
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import write_report
 from imaging_core.store import Location, open_store
-from steps.command import count_or_percentage, run_command
+from steps.command import count_or_percentage, run_step
 
 EPILOG = """\
 Example:
@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None) -> int:
     """Gather one run; the exit code says whether it is complete and acceptable."""
     options = _parser().parse_args(arguments)
     store = open_store(Location.parse(options.run))
+    store.sweep()
     merged = merge(store, names=options.case_names == "file")
     report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
     print(report.text)
@@ -62,4 +63,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)

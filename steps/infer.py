@@ -10,7 +10,7 @@ from imaging_core.errors import EXIT_DONE
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.report.stages import profile, read_stages
 from imaging_core.store import Location, open_store
-from steps.command import location, positive, run_command
+from steps.command import location, positive, run_step
 
 EXAMPLE = """\
 example:
@@ -115,4 +115,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)

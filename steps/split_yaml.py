@@ -11,7 +11,7 @@ from imaging_core.dataset.index import BALANCED, POLICIES, ShardIndex
 from imaging_core.dataset.split_run import SplitRequest, split_run
 from imaging_core.errors import EXIT_DONE, ConfigurationError
 from imaging_core.store import Location, open_store
-from steps.command import positive, run_command
+from steps.command import positive, run_step
 
 EXAMPLE = """\
 example:
@@ -116,4 +116,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)

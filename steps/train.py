@@ -15,7 +15,7 @@ from imaging_core.errors import EXIT_DONE
 from imaging_core.store import Location
 from imaging_core.training.splits import TEST, Material, answer, choose_splits
 from steps.card_options import add_kind_option, add_network_options, draft_card, names, numbers, usage_errors, whole
-from steps.command import positive, run_command
+from steps.command import positive, run_step
 
 EXAMPLES = """examples:
   python -m steps.train --dataset digits/digits.yml --architecture lenet5 --input-size 32x32 --channels 1 --out lenet5
@@ -164,4 +164,4 @@ def _zero_or_more(text: str) -> float:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_step(main)

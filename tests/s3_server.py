@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from imaging_core.store.s3_client import client
+
 BUCKET = "medical-images"
 
 
@@ -109,6 +111,17 @@ def running_server(folder: Path, certificates: Path | None = None) -> Iterator[S
 
 
 @contextmanager
+def used(server: S3Server) -> Iterator[None]:
+    """Meanwhile this process, and those that it starts, use the server."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment().items():
+            patch.setenv(name, value)
+        client.cache_clear()
+        yield
+    client.cache_clear()
+
+
+@contextmanager
 def running_toxiproxy(upstream: int) -> Iterator[Toxiproxy]:
     control, port = free_port(), free_port()
     command = [find("toxiproxy-server"), "-host", "127.0.0.1", "-port", str(control)]
@@ -123,9 +136,14 @@ def running_toxiproxy(upstream: int) -> Iterator[Toxiproxy]:
         process.wait()
 
 
+def path_of(program: str) -> str | None:
+    """The program on PATH or in $CLUSTER_BIN."""
+    return shutil.which(program, path=os.environ.get("CLUSTER_BIN", "") + os.pathsep + os.environ["PATH"])
+
+
 def find(program: str) -> str:
     """The program on PATH or in $CLUSTER_BIN; skips the test where it is not."""
-    found = shutil.which(program, path=os.environ.get("CLUSTER_BIN", "") + os.pathsep + os.environ["PATH"])
+    found = path_of(program)
     if found is None:
         pytest.skip(f"{program} is neither on PATH nor in $CLUSTER_BIN")
     return found

@@ -116,8 +116,8 @@ def _shards(store: Store) -> tuple[Shard, ...]:
 
 
 def _shard(store: Store, shard: str, samples: int, keys: set[str]) -> Shard:
-    if run.summary(shard) in keys:
-        summary = _read(store, run.summary(shard)) or {}
+    summary = _read(store, run.summary(shard)) if run.summary(shard) in keys else None
+    if summary is not None:
         counts = {name: int(summary[name]) for name in ("done", "failed", "skipped", "temporary")}
         return Shard(shard, "complete", samples, **counts)
     if any(key.startswith(run.results(shard)) for key in keys):

@@ -61,8 +61,7 @@ def _pngs(folder: Path, count: int) -> list[str]:
 
 
 _UNET = (
-    "--architecture unet --parameter width=16 --input-size 192x192 --channels 3 --kind binary --classes lesion "
-    "--batch 4"
+    "--architecture unet --parameter width=16 --input-size 192x192 --channels 3 --kind binary --batch 4 --classes skin"
 )
 _LENET = "--architecture lenet5 --input-size 28x28 --channels 1 --kind multiclass --classes {} --batch 64".format(
     ",".join(f"digit-{index}" for index in range(10))

@@ -118,7 +118,7 @@ def _write_all(store: Store, dataset: Dataset, request: SplitRequest) -> ShardIn
         warnings=(*_warnings(dataset, request), *made.warnings),
         shards=tuple(entries),
     )
-    ours = {run.shard_file(entry.id) for entry in entries}
+    ours = {run.SHARD_INDEX, *(run.shard_file(entry.id) for entry in entries)}
     for key in list(store.list(run.SHARDS)):
         if key not in ours:
             store.delete(key)  # of a split with other options that was broken off

@@ -54,7 +54,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         recipe = recipe_of(digest, machine, request.limits, probabilities=request.probabilities)
         cache = open_cache(request.cache, recipe, head, say)
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
-    recorder = Recorder(work.store, request.shard, len(work.cases), work.kept)
+    recorder = Recorder(work.store, request.shard, work.cases, work.kept, work.again)
 
     def tell(result: Result) -> None:
         recorder.tell(result.task.position, _record(result, by))

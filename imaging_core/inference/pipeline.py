@@ -36,7 +36,7 @@ from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
 from imaging_core.inference.progress import BatchLog
-from imaging_core.inference.signals import PendingSignal
+from imaging_core.inference.signals import Interrupted, PendingSignal
 from imaging_core.inference.task import Task, fetched, held_bytes
 from imaging_core.models.card import Card
 
@@ -49,7 +49,10 @@ QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
 _LOOK_SECONDS = 0.2
-_LEAVE_SECONDS = 5.0
+_WRITE_SECONDS = 5.0
+"""How long after a signal results are still written; with _LEAVE_SECONDS less than a step has to end by itself."""
+
+_LEAVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +161,19 @@ class Pipeline:
         self._inputs: Channel[list[_Input]] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
         self._complete: Channel[list[_Complete]] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
         self._to_keep: Channel[tuple[str, bytes]] = self._flow.channel(card.batch + KEEP_THREADS, QUEUED_BYTES)
+        self._written = threading.Event()
 
     def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
         """Infer all tasks; returns each stage's time.
 
         Raises:
-            Interrupted: a signal arrived; what was not told is not done.
+            Interrupted: a signal arrived; the cases of batches that were computed are told, if that can be done soon.
             InferenceError, OSError: the store or the device is lost; whatever ended a stage ends the run.
         """
         flow, threads, left = self._flow, self._settings.threads, _Shared(iter(tasks))
         flow.start("fetch", FETCH_THREADS, lambda: self._fetch(left), self._fetched.close)
         flow.start("decode", threads, self._decode, self._inputs.close)
-        flow.start("finish", threads, self._finish, self._to_keep.close)
+        flow.start("finish", threads, self._finish, self._all_written)
         if self._cache is not None:
             flow.start("keep", KEEP_THREADS, partial(self._keep, self._cache), lambda: None)
         try:
@@ -181,6 +185,9 @@ class Pipeline:
                 flow.join(_LOOK_SECONDS)
         except Stopped:
             pass
+        except Interrupted as error:
+            self._write_what_is_computed(pending)
+            flow.stop(error)
         except BaseException as error:
             flow.stop(error)
         flow.join(_LEAVE_SECONDS)
@@ -303,9 +310,19 @@ class Pipeline:
 
     def _hand_on(self, group: list[_Complete], weight: int, pending: PendingSignal) -> None:
         while True:
-            pending.check()
+            pending.check(after=_WRITE_SECONDS)
             with suppress(TimeoutError):
                 return self._complete.put(group, weight, _LOOK_SECONDS, len(group))
+
+    def _write_what_is_computed(self, pending: PendingSignal) -> None:
+        self._complete.close()
+        with suppress(Interrupted):
+            while not (self._written.wait(_LOOK_SECONDS) or self._flow.stopping):
+                pending.check(after=_WRITE_SECONDS)
+
+    def _all_written(self) -> None:
+        self._to_keep.close()
+        self._written.set()
 
     def _finish(self) -> None:
         while True:

@@ -8,7 +8,7 @@ from typing import Any
 
 from imaging_core import run
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
-from imaging_core.inference.resume import Kept, part_of, parts_of, positions_of
+from imaging_core.inference.resume import Again, Kept, part_of, parts_of, positions_of, stands
 from imaging_core.store import Store
 
 
@@ -18,17 +18,20 @@ class Recorder:
     Args:
         store: the run.
         shard: its id.
-        cases: how many the shard has.
+        cases: the ids of all its cases.
         kept: what stands already.
+        again: which finished cases are done again.
     """
 
-    def __init__(self, store: Store, shard: str, cases: int, kept: Kept) -> None:
-        self._store, self._shard, self._cases = store, shard, cases
+    def __init__(self, store: Store, shard: str, cases: Sequence[str], kept: Kept, again: Again) -> None:
+        self._store, self._shard, self._cases, self._again = store, shard, cases, again
         self._open: dict[int, dict[int, Record]] = {
             part: {
-                position: kept.records[position] for position in positions_of(part, cases) if position in kept.records
+                position: kept.records[position]
+                for position in positions_of(part, len(cases))
+                if position in kept.records
             }
-            for part in parts_of(cases)
+            for part in parts_of(len(cases))
             if part not in kept.parts
         }
         self._finished = len(kept.records)
@@ -46,10 +49,10 @@ class Recorder:
             members = self._open[part]
             members[position] = record
             self._finished += 1
-            complete = len(members) == len(positions_of(part, self._cases))
+            complete = len(members) == len(positions_of(part, len(self._cases)))
             if complete:
                 del self._open[part]
-        if complete:
+        if complete and not stands(self._store, self._shard, part, self._cases, self._again):
             self._store.put(run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
 
 

@@ -40,11 +40,13 @@ class Kept:
         records: position in the shard to record; of whole, valid parts only, without those to be done again.
         parts: numbers of the parts of which nothing is to be done again.
         summary: of the shard when it is complete and all of it stands.
+        outdated: whether there is a summary though not all of it stands.
     """
 
     records: Mapping[int, Record]
     parts: frozenset[int]
     summary: Mapping[str, Any] | None
+    outdated: bool
 
 
 def part_of(position: int) -> int:
@@ -74,7 +76,8 @@ def read_kept(
         DataError: the results are of another model or of another shard file: they belong to another run.
     """
     known = _provenances(store, shard, model_sha256)
-    summary = _summary(store, shard, shard_sha256)
+    written = _get(store, run.summary(shard))
+    summary = None if written is None else _summary(written, shard, shard_sha256)
     records: dict[int, Record] = {}
     parts = set()
     sound = summary is not None
@@ -95,12 +98,29 @@ def read_kept(
             parts.add(part)
         else:
             sound = False
-    return Kept(records, frozenset(parts), summary if sound else None)
+    outdated = written is not None and not sound
+    return Kept(records, frozenset(parts), summary if sound else None, outdated)
+
+
+def stands(store: Store, shard: str, part: int, cases: Sequence[str], again: Again) -> bool:
+    """Whether a whole, valid part is there of which nothing is to be done again.
+
+    Asked before a part is written: another process may be at work on the same shard, and have done it meanwhile.
+    """
+    data = _get(store, run.ledger_part(shard, part))
+    if data is None:
+        return False
+    found = _records(data, cases, positions_of(part, len(cases)), _digests(store, shard))
+    return found is not None and not any(again.wants(record) for record in found)
+
+
+def _digests(store: Store, shard: str) -> set[str]:
+    folder = f"{run.results(shard)}provenance/"
+    return {key.removeprefix(folder).removesuffix(".json") for key in store.list(folder)}
 
 
 def _provenances(store: Store, shard: str, model_sha256: str) -> set[str]:
-    folder = f"{run.results(shard)}provenance/"
-    digests = {key.removeprefix(folder).removesuffix(".json") for key in store.list(folder)}
+    digests = _digests(store, shard)
     for digest in digests:
         found = read_provenance(store, shard, digest)
         if found.model != model_sha256:
@@ -111,10 +131,7 @@ def _provenances(store: Store, shard: str, model_sha256: str) -> set[str]:
     return digests
 
 
-def _summary(store: Store, shard: str, shard_sha256: str) -> Mapping[str, Any] | None:
-    data = _get(store, run.summary(shard))
-    if data is None:
-        return None
+def _summary(data: bytes, shard: str, shard_sha256: str) -> Mapping[str, Any] | None:
     try:
         values = json.loads(data)
     except ValueError:

@@ -65,6 +65,7 @@ class Work:
         shard: the shard as a dataset.
         cases: the ids of its samples.
         model: digest of the bundle.
+        again: which finished cases are done again.
         kept: what stands.
     """
 
@@ -74,6 +75,7 @@ class Work:
     cases: list[str]
     card: Card
     model: str
+    again: Again
     kept: Kept
 
     @property
@@ -103,7 +105,8 @@ def infer_shard(request: Request, say: Callable[[str], None]) -> Mapping[str, An
         say(f"shard {request.shard}: complete already")
         progress.show(len(work.cases), now=True)
         return work.kept.summary
-    work.store.delete(run.summary(request.shard))
+    if work.kept.outdated:  # never one that another process, at work on the same shard by mistake, writes only now
+        work.store.delete(run.summary(request.shard))
     if work.positions:
         from imaging_core.inference.execute import execute
 
@@ -131,7 +134,7 @@ def open_work(request: Request) -> Work:
         raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
     again = Again(failed=request.retry_failed, without="probabilities" if request.probabilities else None)
     kept = read_kept(store, request.shard, shard.sha256, cases, model, again)
-    return Work(store, index, shard, cases, card, model, kept)
+    return Work(store, index, shard, cases, card, model, again, kept)
 
 
 def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:

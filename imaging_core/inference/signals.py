@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,11 +20,12 @@ class PendingSignal:
 
     def __init__(self) -> None:
         self._arrived: tuple[int, FrameType | None] | None = None
+        self._at = 0.0
         self._at_once = False
 
-    def check(self) -> None:
-        """Interrupted when a signal has arrived."""
-        if self._arrived is not None:
+    def check(self, after: float = 0.0) -> None:
+        """Interrupted when a signal has arrived, at least ``after`` seconds ago."""
+        if self._arrived is not None and time.monotonic() >= self._at + after:
             raise Interrupted
 
     @contextmanager
@@ -38,6 +40,8 @@ class PendingSignal:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
+        if self._arrived is None:
+            self._at = time.monotonic()
         self._arrived = (number, frame)
         if self._at_once:
             raise Interrupted

@@ -4,11 +4,12 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from imaging_core import run
-from imaging_core.errors import DataError
+from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import STATES, Record, read_part
 from imaging_core.store import Store
 
@@ -59,7 +60,8 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
             case ["provenance", name]:
                 provenance[shard].add(name.removesuffix(".json"))
             case ["summary.json"]:
-                summaries[shard] = _read_summary(store.get(key), key)
+                with suppress(MissingError):  # removed since: the shard is being done again
+                    summaries[shard] = _read_summary(store.get(key), key)
     return {
         shard: ShardResults(shard, frozenset(parts[shard]), frozenset(provenance[shard]), summaries.get(shard))
         for shard in shards

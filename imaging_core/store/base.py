@@ -66,6 +66,10 @@ class Store(Protocol):
         """Remove an object; nothing happens when there is none."""
         ...
 
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left; a write that is under way still comes to its end."""
+        ...
+
 
 class SizeLister(Protocol):
     """Looks up how long many objects are, at the price of few requests."""

@@ -78,21 +78,19 @@ class LocalStore:
             return path.read_bytes()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write a file without a name, flush it to the disk, then name it: a kill at any moment leaves nothing behind.
+        """Write a file without a name, flush it to the disk, then name it: whole or absent whenever a kill comes.
 
-        A file that holds the same bytes already is left alone, as when a step is run again.
+        Only where a file is replaced, or the file system has no nameless files, can a kill leave something behind,
+        which :meth:`list` leaves out and :meth:`sweep` removes. A file that holds the same bytes already is left alone,
+        as when a step is run again.
         """
         path = self._folder / key
         if _holds(path, data):
             return
         with _clear_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                _write_nameless(path, data)
-            except OSError as error:
-                if error.errno not in _WITHOUT_NAMELESS_FILES:
-                    raise
-                _write_beside(path, data)
+            while not _write(path, data):
+                continue  # swept away by another process
 
     def exists(self, key: str) -> bool:
         """Whether the file is there."""
@@ -110,6 +108,13 @@ class LocalStore:
     def delete(self, key: str) -> None:
         """Remove the file, if there is one."""
         (self._folder / key).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove unfinished files; who is still writing one notices, and writes it again."""
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                if name.startswith(TEMPORARY_PREFIX):
+                    (Path(folder) / name).unlink(missing_ok=True)
 
 
 def local_sizes(locations: Iterable[Location]) -> dict[Location, int]:
@@ -145,7 +150,17 @@ def _holds(path: Path, data: bytes) -> bool:
         return False
 
 
-def _write_nameless(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes) -> bool:
+    """Write the whole file, or nothing; False when it was swept away before it had its name."""
+    try:
+        return _write_nameless(path, data)
+    except OSError as error:
+        if error.errno not in _WITHOUT_NAMELESS_FILES:
+            raise
+    return _write_beside(path, data)
+
+
+def _write_nameless(path: Path, data: bytes) -> bool:
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with os.fdopen(os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb") as file:
@@ -157,17 +172,18 @@ def _write_nameless(path: Path, data: bytes) -> None:
                 os.link(nameless, path.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
             except FileExistsError:  # a link replaces nothing, a rename does
                 temporary = path.with_name(TEMPORARY_PREFIX + secrets.token_hex(8))
-                os.link(nameless, temporary.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
                 try:
-                    temporary.replace(path)
-                except OSError:
-                    temporary.unlink()
+                    os.link(nameless, temporary.name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+                    return _rename(temporary, path)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
                     raise
+            return True
     finally:
         os.close(folder)
 
 
-def _write_beside(path: Path, data: bytes) -> None:
+def _write_beside(path: Path, data: bytes) -> bool:
     descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -175,10 +191,20 @@ def _write_beside(path: Path, data: bytes) -> None:
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_UMASK)
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        return _rename(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _rename(temporary: Path, path: Path) -> bool:
+    try:
+        temporary.replace(path)
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
+        return False
+    return True
 
 
 class _clear_errors:  # noqa: N801 - reads as a statement

@@ -1,4 +1,4 @@
-"""The S3 store: one PUT or one completed multipart upload makes every write whole or absent."""
+"""The S3 store: one PUT makes every write whole or absent."""
 
 import hashlib
 import io
@@ -14,8 +14,12 @@ from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_retry import retrying
 
-PART_BYTES = 16 * 1024 * 1024
-"""Objects longer than this travel as multipart uploads of such parts, and are read in ranges of it."""
+RANGE_BYTES = 16 * 1024 * 1024
+"""Objects are spooled to the disk in ranges of this length."""
+
+LARGEST_PUT = 5 * 1024 * 1024 * 1024
+"""The most that S3 takes in one PUT. Only longer objects travel as multipart uploads, since one that a kill breaks off
+stays in the bucket, unseen and paid for."""
 
 BLOCK_BYTES = 1024 * 1024
 _MD5_HEX = 32
@@ -46,8 +50,8 @@ class S3Source:
     def path(self) -> Iterator[Path]:
         """The object spooled to a temporary file, removed when the context ends."""
         with tempfile.NamedTemporaryFile(suffix=self.location.suffix) as file:
-            for offset in range(0, self.size(), PART_BYTES):
-                file.write(_get_range(self.location, offset, PART_BYTES))
+            for offset in range(0, self.size(), RANGE_BYTES):
+                file.write(_get_range(self.location, offset, RANGE_BYTES))
             file.flush()
             yield Path(file.name)
 
@@ -96,7 +100,7 @@ class S3Store:
         return S3Source(self.root.join(key)).bytes()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write an object: one PUT, or a multipart upload that is completed or aborted."""
+        """Write an object by one PUT, which leaves nothing behind when it is broken off."""
         location = self.root.join(key)
         retrying(location, lambda: self._put(location, data))
 
@@ -119,8 +123,11 @@ class S3Store:
         location = self.root.join(key)
         retrying(location, lambda: client().remove_object(location.host, location.key))
 
+    def sweep(self) -> None:
+        """A server keeps nothing of a PUT that was broken off."""
+
     def _put(self, location: Location, data: bytes) -> None:
-        client().put_object(location.host, location.key, io.BytesIO(data), len(data), part_size=PART_BYTES)
+        client().put_object(location.host, location.key, io.BytesIO(data), len(data), part_size=LARGEST_PUT)
 
 
 def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from steps.command import LEAVE_SECONDS
+
 SAY = """
 import argparse, errno, os, time
 from steps.command import run_command, count_or_percentage, positive
@@ -52,6 +54,65 @@ def test_ctrl_c_and_sigterm_have_their_codes() -> None:
         process.stdout.readline()
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(timeout=30) == 143
+
+
+STEP = """
+import hashlib, os, signal, sys, threading, time
+from steps.command import run_step
+def main(arguments):
+    {body}
+run_step(main)
+"""
+
+
+def step(body: str) -> subprocess.CompletedProcess[str]:
+    program = STEP.format(body=body)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_step_ends_soon_after_a_signal_though_a_computation_does_not(name: str, code: int) -> None:
+    soon = f"threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.{name})).start(); "
+    forever = "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"  # one call, which no signal handler interrupts
+    ended = step(f"{soon}{forever}")
+    assert ended.returncode == code
+    assert ended.stderr == "did not end in time after a signal, and was ended\n"
+    assert LEAVE_SECONDS < 10
+
+
+def test_a_step_that_ends_by_itself_after_a_signal_says_so_in_its_own_words() -> None:
+    ended = step("os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)")
+    assert (ended.returncode, ended.stderr) == (143, "terminated\n")
+
+
+@pytest.mark.parametrize("code", [0, 75])
+def test_threads_that_are_still_computing_do_not_change_a_steps_exit_code(code: int) -> None:
+    body = """
+    import torch
+    begun = threading.Event()
+    def work():
+        while True:
+            begun.set()
+            torch.nn.functional.interpolate(torch.rand(1, 3, 4000, 4000), size=(3000, 3000), mode="bilinear")
+    threading.Thread(target=work, daemon=True).start()
+    begun.wait()
+    print("said")
+    return CODE
+    """
+    ended = step(body.strip().replace("CODE", str(code)))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "said\n", "")
+
+
+def test_a_second_sigterm_does_not_disturb_the_end() -> None:
+    ended = step(
+        "\n    ".join(
+            [
+                "try: os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
+                "finally: os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1); print('cleaned up')",
+            ]
+        )
+    )
+    assert (ended.returncode, ended.stdout) == (143, "cleaned up\n")
 
 
 def test_a_full_disk_is_temporary_and_a_forbidden_file_is_configuration() -> None:

@@ -11,6 +11,7 @@ import pytest
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import Record
+from imaging_core.store.local import TEMPORARY_PREFIX
 from steps.gather import main
 from tests.imaging_core.report.synthetic_run import (
     COMPUTE_CLASS,
@@ -148,3 +149,11 @@ def test_as_a_process_it_imports_no_torch_and_exits_with_its_code(tmp_path):
     assert subprocess.run([*module, str(tmp_path / "run")], capture_output=True).returncode == 1
     assert subprocess.run([*module, str(tmp_path / "none")], capture_output=True).returncode == 65
     assert subprocess.run([*module, str(tmp_path), "--max-failed", "many"], capture_output=True).returncode == 64
+
+
+def test_what_killed_writers_left_in_the_run_is_removed(tmp_path):
+    synthetic().write(tmp_path)
+    left = tmp_path / "run" / "results" / "000" / f"{TEMPORARY_PREFIX}0"
+    left.write_bytes(b"half")
+    assert gather(tmp_path) == 0
+    assert not left.exists()

@@ -5,8 +5,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+
+from imaging_core.dataset.split_run import SplitRequest, split_run
+from imaging_core.store import Location
+from imaging_core.store.local import LocalStore
 
 PROJECT = Path(__file__).parents[2]
 SHARDS = 40
@@ -73,6 +78,28 @@ def test_killed_again_and_again_at_random_moments(dataset, clean, tmp_path_facto
     finish(dataset, run)
     assert contents(run) == clean
     assert "already split" in finish(dataset, run)
+
+
+def test_one_that_comes_late_does_not_take_the_index_away(tmp_path):
+    (tmp_path / "set.yml").write_text("images: [a.png, b.png, c.png]\nsplit: {test: [0, 1, 2]}\n")
+    request = SplitRequest(Location.parse(str(tmp_path / "set.yml")), "test", 2, "balanced")
+    root = Location.parse(str(tmp_path / "run"))
+
+    class Late(LocalStore):
+        """Others have finished before it looks around."""
+
+        deleted: ClassVar[list[str]] = []
+
+        def list(self, prefix=""):
+            split_run(LocalStore(root), request)
+            return super().list(prefix)
+
+        def delete(self, key):
+            self.deleted.append(key)
+            super().delete(key)
+
+    index, was_there = split_run(Late(root), request)
+    assert (index.ids, was_there, Late.deleted) == (["000", "001"], False, [])
 
 
 def test_two_at_once_leave_the_same_bytes(dataset, clean, tmp_path_factory):

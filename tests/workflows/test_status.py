@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from imaging_core import run
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import Record
+from imaging_core.store.local import LocalStore
 from workflows.command_line import main
+from workflows.state import read_state
 
 
 @pytest.fixture
@@ -57,6 +60,19 @@ def test_a_run_at_work(written, status):
     assert lines(said)["shards"] == "3: 1 complete, 1 in progress (001), 1 missing (002)"
     assert lines(said)["cases"] == "10: 4 done, 2 failed (1 for a temporary reason), 0 skipped, 4 to do"
     assert lines(said)["report"] == "not written yet"
+
+
+def test_a_summary_that_is_taken_away_while_it_is_read_leaves_its_shard_to_do(written):
+    written.split({"000": 10})
+    written.complete("000", done=10)
+
+    class Vanishing(LocalStore):
+        def list(self, prefix=""):
+            keys = [*super().list(prefix)]
+            self.delete(run.summary("000"))
+            yield from keys
+
+    assert read_state(Vanishing(written.store.root)).to_do(retry_failed=False) == ["000"]
 
 
 def test_a_finished_run(written, status, tmp_path):

@@ -1,8 +1,11 @@
 """The pipeline on cases of one and of many inputs, and when a stage breaks."""
 
 import errno
+import os
+import signal
 import struct
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from torch.nn import functional
 from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, TemporaryError
+from imaging_core.inference import pipeline as pipeline_module
 from imaging_core.inference.cache import open_cache
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
@@ -21,7 +25,7 @@ from imaging_core.inference.network import Network
 from imaging_core.inference.pipeline import Pipeline, Settings
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.segmentation import SegmentationHead
-from imaging_core.inference.signals import PendingSignal
+from imaging_core.inference.signals import PendingSignal, deferred_signals
 from imaging_core.inference.task import Task, Truth
 from imaging_core.models.card import UNPACKED, make_card
 from imaging_core.store import Location, open_source
@@ -126,8 +130,8 @@ def make(request):
                 cache=cache and open_cache(Location.parse(str(cache)), {"model": "test"}, head, self.lines.append),
             )
 
-        def run(self, tasks):
-            return self.pipeline.run(tasks, PendingSignal())
+        def run(self, tasks, pending=None):
+            return self.pipeline.run(tasks, pending or PendingSignal())
 
     return Made
 
@@ -319,3 +323,46 @@ def test_resizing_to_places_is_bilinear(make):
     large = functional.interpolate(small, (SIDE, SIDE), mode="bilinear")[0, 0]
     stored = np.frombuffer(made.files["outputs/000.probabilities.tif"][-SIDE * SIDE * 4 :], np.float32)
     np.testing.assert_allclose(stored.reshape(SIDE, SIDE), large.numpy(), rtol=1e-6)
+
+
+@pytest.fixture
+def interrupt():
+    """Sends Ctrl-C to this process when called for the first time; handed on, it is a KeyboardInterrupt."""
+    sent = threading.Lock()
+
+    def send():
+        if sent.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return send
+
+
+def test_after_a_signal_the_cases_of_a_computed_batch_are_still_written(make, interrupt):
+    def write(_key, _data):
+        interrupt()
+        time.sleep(0.05)  # so that the signal is seen before the last case's turn
+
+    made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1), write=write, batch=8)
+    with pytest.raises(KeyboardInterrupt), deferred_signals() as pending:
+        made.run((task(position, 1, 1) for position in range(1000)), pending)
+    assert 0 < len(made.told) < 1000
+    assert len(made.told) % 8 == 0
+    assert all(isinstance(result.end, Outcome) for result in made.told.values())
+
+
+def test_after_a_signal_a_store_that_does_not_answer_is_not_waited_for(make, interrupt, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "_WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(pipeline_module, "_LEAVE_SECONDS", 0.1)
+    over = threading.Event()
+
+    def write(_key, _data):
+        interrupt()
+        over.wait()
+
+    made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1), write=write)
+    try:
+        with pytest.raises(KeyboardInterrupt), deferred_signals() as pending:
+            made.run((task(position, 1, 1) for position in range(1000)), pending)
+    finally:
+        over.set()
+    assert not made.told

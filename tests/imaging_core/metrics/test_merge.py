@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from imaging_core.metrics.merge import merge
 from imaging_core.report.document import metrics_document
 from imaging_core.report.predictions import predictions_csv
 from imaging_core.report.verdict import Rules, judge
-from imaging_core.store import Store
+from imaging_core.store import Location, Store
+from imaging_core.store.local import LocalStore
 from tests.imaging_core.report.synthetic_run import (
     COMPUTE_CLASS,
     SyntheticRun,
@@ -35,6 +36,19 @@ KINDS = ("binary", "multiclass", "multilabel")
 def synthetic(n: int = 200, shards: int = 3, **changes: Any) -> SyntheticRun:
     records = classification_records(n, 1000, failing=0.05)
     return replace(SyntheticRun(records, make_card(), 1000, classes=CLASSES, shards=shards), **changes)
+
+
+class Vanishing(LocalStore):
+    """A run in which another process removes a file right after it was listed."""
+
+    def __init__(self, root: Location, key: str) -> None:
+        super().__init__(root)
+        self._key = key
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        keys = [*super().list(prefix)]
+        self.delete(self._key)
+        yield from keys
 
 
 def figures(store: Store) -> tuple[bytes, bytes]:
@@ -79,6 +93,10 @@ class TestAnyShards:
         merged = merge(synthetic(30, 3, unfinished={0: 0, 1: 0, 2: 0}).write(tmp_path))
         assert merged.count("missing") == 30
         assert merged.model is None
+
+    def test_a_summary_that_is_taken_away_while_it_is_read_leaves_its_shard_unfinished(self, tmp_path):
+        store = Vanishing(synthetic().write(tmp_path).root, run.summary("001"))
+        assert merge(store).incomplete == ("001",)
 
     def test_scores_and_labels_are_those_of_the_ledger(self, tmp_path):
         records = classification_records(70, 300)

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -61,6 +63,59 @@ def test_the_same_bytes_are_not_written_again(store, tmp_path):
     before = (tmp_path / "a").stat().st_mtime_ns
     store.put("a", b"1")
     assert (tmp_path / "a").stat().st_mtime_ns == before
+
+
+def test_what_killed_writers_left_is_not_listed_and_is_swept_away(store, tmp_path):
+    store.put("a/b", b"1")
+    for folder in (tmp_path, tmp_path / "a"):
+        (folder / f"{local_module.TEMPORARY_PREFIX}1").write_bytes(b"half")
+    assert list(store.list()) == ["a/b"]
+    store.sweep()
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b"]
+
+
+def test_who_writes_while_others_sweep_comes_to_an_end_all_the_same(store, tmp_path):
+    over = threading.Event()
+
+    def sweep():
+        while not over.is_set():
+            store.sweep()
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for number in range(300):
+            store.put("same", b"%d" % number * 10_000)
+            assert store.get("same") == b"%d" % number * 10_000
+    finally:
+        over.set()
+        sweeper.join()
+    assert [path.name for path in tmp_path.iterdir()] == ["same"]
+
+
+def test_a_signal_between_two_instructions_leaves_nothing_half_done(tmp_path):
+    store, rng = open_store(Location.parse(str(tmp_path))), random.Random(1)
+
+    class Signalled(BaseException):
+        pass
+
+    def handler(_number, _frame):
+        raise Signalled
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for number in range(300):
+            data = b"%d" % number * 1000
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 1e-3))
+                store.put("same", data)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Signalled:
+                pass
+            assert [path.name for path in tmp_path.iterdir()] in ([], ["same"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_killed_writer_leaves_whole_files_only(tmp_path):

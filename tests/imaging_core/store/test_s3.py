@@ -1,6 +1,9 @@
 """The S3 store against a real MinIO server, with real faults between them."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -192,3 +195,23 @@ def test_an_interrupted_upload_leaves_nothing_half_written(
         faulty.put("large", LARGE)
     proxy.remove("limit_data")
     assert not faulty.exists("large")
+
+
+WRITER = """
+import sys
+from imaging_core.store import Location, open_store
+print("begins", flush=True)
+open_store(Location.parse(sys.argv[1])).put("large", bytes(range(256)) * 160_000)
+"""
+
+
+def test_a_killed_writer_leaves_nothing_not_even_an_upload(faulty: Store, proxy: Toxiproxy) -> None:
+    proxy.add("bandwidth", "upstream", rate=4000)  # kB/s: ten seconds
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(faulty.root)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(3)
+        process.kill()
+    proxy.remove("bandwidth")
+    assert list(faulty.list()) == []
+    assert client()._list_multipart_uploads(BUCKET).uploads == []
