@@ -28,6 +28,7 @@ requirements: $(VENV)/.ready  ## pin the requirements anew, from pyproject.toml
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
 	@$(COMPILE) --extra workflows --extra infer pyproject.toml -o requirements/run.txt
 	@$(COMPILE) --extra workflows --extra infer --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	@$(COMPILE) --extra workflows --extra infer --extra dev --extra benchmarks -c requirements/dev.txt pyproject.toml -o requirements/benchmarks.txt
 
 $(VENV)/.ready: requirements/dev.txt requirements/uv.txt
 	@echo "Setting up $(VENV) (once; about a minute on a fast line) …"
