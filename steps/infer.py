@@ -63,7 +63,8 @@ def _log() -> Callable[[str], None]:
 def _words(summary: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{summary[state]} {state}" for state in ("done", "failed", "skipped"))
     again = f" ({summary['temporary']} for a temporary reason: run again)" if summary["temporary"] else ""
-    return f"shard {summary['shard']}: {summary['samples']} cases, {counts}{again}"
+    cases = f"{summary['samples']} case{'s' if summary['samples'] != 1 else ''}"
+    return f"shard {summary['shard']}: {cases}, {counts}{again}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -77,7 +77,7 @@ class Display:
         if sum(each.task == node.task for each in self._nodes) > MOST_LINES:
             return
         samples = self._progress.samples.get(node.item or "")
-        cases = "" if samples is None else f", {samples} cases"
+        cases = "" if samples is None else f", {samples} case{'s' if samples != 1 else ''}"
         self._print(Text(f"{_title(node)}: done in {duration(node.ended - node.first_started)}{cases}"))
 
     def stopping(self, running: int) -> None:

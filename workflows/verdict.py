@@ -47,7 +47,8 @@ def _table(metrics: Mapping[str, Any]) -> list[str]:
         return ["No case was scored."]
     rows = [["", *(COLUMNS[each] for each in columns)]]
     rows += [[title, *(_figure(values[name].get(column)) for column in columns)] for name, title in titles.items()]
-    return [*_aligned(rows), f"{metrics['cases']['scored']} cases scored."]
+    scored = metrics["cases"]["scored"]
+    return [*_aligned(rows), f"{scored} case{'s' if scored != 1 else ''} scored."]
 
 
 def _figure(value: float | None) -> str:

@@ -32,7 +32,8 @@ def summary(
     """
     cases, dataset = document["cases"], document["dataset"]["name"] or "unnamed dataset"
     states = " + ".join(f"{cases[state]} {state}" for state in ("done", "failed", "skipped", "missing"))
-    lines = [f"{dataset}, split {document['split']}: {cases['expected']} cases = {states}"]
+    expected = f"{cases['expected']} case{'s' if cases['expected'] != 1 else ''}"
+    lines = [f"{dataset}, split {document['split']}: {expected} = {states}"]
     lines += [
         f"  {what}: {' '.join(ids[:SHOWN])}{f' … and {len(ids) - SHOWN} more' if len(ids) > SHOWN else ''}"
         for what, ids in zip(("unfinished shards", "missing cases"), missing, strict=True)
