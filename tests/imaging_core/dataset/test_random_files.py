@@ -20,20 +20,20 @@ PROJECT = Path(__file__).parents[3]
 RANDOM = st.integers(0, 2**64).map(Random)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(RANDOM)
 def test_patterns_libyaml_and_pyyaml_read_the_same_whatever_the_layout(rng):
     fuzz_dtd.check(random_text(rng).encode("utf-8", "replace"))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(RANDOM)
 def test_and_so_they_do_after_accidents(rng):
     fuzz_dtd.check(mutated(rng, random_text(rng)).encode("utf-8", "replace"))
     fuzz_dtd.check(random_bytes(rng))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(RANDOM)
 def test_what_is_read_is_written_so_that_everybody_reads_it_again(rng):
     try:

@@ -28,7 +28,7 @@ def test_every_method_is_pytorchs(pixels, method):
 
 
 @given(st.integers(40, 700), st.integers(30, 90), st.integers(5, 33), st.sampled_from(["nearest", "bilinear"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_shrinking_much_gives_the_same_bits_as_converting_everything(height, width, rows, method):
     random = np.random.default_rng(height)
     prepare = Preprocess(Input(height=rows, width=24, channels=3, resize=method), CPU)

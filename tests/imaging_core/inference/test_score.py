@@ -18,7 +18,7 @@ LABELS = Output(kind="multilabel", activation="sigmoid", classes=("a", "b"))
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_binary_counts(seed, said, true):
     random = np.random.default_rng(seed)
     mask, truth = random.random((13, 17)) < said, random.random((13, 17)) < true

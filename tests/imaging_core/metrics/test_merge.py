@@ -57,7 +57,7 @@ def figures(store: Store) -> tuple[bytes, bytes]:
 
 
 class TestAnyShards:
-    @settings(deadline=None, max_examples=6)
+    @settings(max_examples=6)
     @given(st.sampled_from(KINDS), st.randoms(use_true_random=False), st.integers(0, 99))
     def test_the_same_bytes_for_any_number_and_order_of_shards_and_cases(self, kind, shuffler, seed):
         classes = CLASSES[:2] if kind == "binary" else CLASSES

@@ -200,7 +200,7 @@ def test_segnet_is_the_published_one_or_deephealths(
     ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.booleans(), st.integers(0, 9))
 def test_unpooling_is_pytorchs(n: int, c: int, height: int, width: int, channels_last: bool, seed: int) -> None:
     images = torch.randint(0, 3, (n, c, 2 * height, 2 * width), generator=torch.Generator().manual_seed(seed)).float()

@@ -133,7 +133,7 @@ def test_malformed_yaml_is_one_clear_error(data: bytes, tmp_path: Path, monkeypa
 GOOD = yaml.safe_dump(VALUES).encode()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.integers(0, len(GOOD)), st.integers(0, 30), st.binary(max_size=20))
 def test_a_mangled_card_is_read_or_refused_and_nothing_else(start: int, length: int, instead: bytes) -> None:
     data = GOOD[:start] + instead + GOOD[start + length :]

@@ -168,7 +168,7 @@ def test_a_loss_that_is_no_number_ends_the_training(make_card_for: MakeCard) -> 
         run(make_card_for("multiclass", 2), HOW, training, halves(4, 2))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=1, max_size=4), st.integers(4, 7))
 def test_shifting_moves_pixels_and_repeats_the_edge(offsets: list[tuple[int, int]], side: int) -> None:
     pictures = torch.rand(len(offsets), 2, side, side + 1, generator=torch.Generator().manual_seed(1))
