@@ -36,7 +36,7 @@ class Workload:
 def _jpegs(folder: Path, count: int) -> list[str]:
     """3008 x 2000 pixels in colour, about 2 MB each, as ISIC's; each another part of a real retina."""
     retina = Image.open(Path(skimage.data.__file__).parent / "retina.jpg")
-    noise = np.random.default_rng(0).normal(0, 6, (2000, 3008, 3)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 1.5, (2000, 3008, 3)).astype(np.float32)
     names = []
     for number in range(count):
         shift = 4 * number % 100
@@ -45,7 +45,7 @@ def _jpegs(folder: Path, count: int) -> list[str]:
         )
         pixels = np.clip(np.asarray(part, np.float32) + np.roll(noise, 97 * number, 1), 0, 255).astype(np.uint8)
         names.append(f"{number:05}.jpg")
-        Image.fromarray(pixels).save(folder / names[-1], quality=90)
+        Image.fromarray(pixels).save(folder / names[-1], quality=96)
     return names
 
 
