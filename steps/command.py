@@ -7,8 +7,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from imaging_core.errors import (
     EXIT_BUG,
@@ -36,6 +37,8 @@ def run_command(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         sys.stdout.flush()
     except BaseException as error:
         code = _exit_code(error)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
     sys.exit(code)
 
 
@@ -50,14 +53,16 @@ def _exit_code(error: BaseException) -> int:
         case SystemExit():
             return EXIT_USAGE if error.code == ARGPARSE_USAGE else int(error.code or EXIT_DONE)
         case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_DONE
         case PermissionError():
             return _say(f"error: {error.filename}: permission denied; check owner and mode", EXIT_CONFIGURATION)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             where = error.filename or "the disk"
             return _say(f"error: {where}: no space left; free some, then run the same again", EXIT_TEMPORARY)
-    traceback.print_exception(error)
+        case MemoryError():
+            return _say("error: no memory left; give the step more, then run the same again", EXIT_TEMPORARY)
+    with suppress(OSError):
+        traceback.print_exception(error)
     return _say("error: this is a defect of the program; please report the lines above", EXIT_BUG)
 
 
@@ -87,5 +92,14 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    with suppress(OSError):  # the log may lie on the disk that is full: the exit code still tells
+        print(message, file=sys.stderr, flush=True)
     return code
+
+
+def _let_go(stream: TextIO) -> None:
+    """What cannot be written must not change the exit code when Python tries it again at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

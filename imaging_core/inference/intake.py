@@ -8,6 +8,9 @@ from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.preprocess import Preprocess
 from imaging_core.models.card import Input
 
+_PARALLEL = 1024 * 1024
+"""Elements that PyTorch shares between all threads."""
+
 
 class Intake:
     """The way of one model's inputs to its device.
@@ -20,6 +23,14 @@ class Intake:
         self._device = device
         self._prepare = Preprocess(card, device.torch)
         self._ahead = device.torch.type == "cpu"
+
+    def begin_thread(self) -> None:
+        """Called first by each thread that computes.
+
+        Its helpers (OpenMP's) start now: where there is no memory for them later, their library ends the process.
+        """
+        if self._ahead:
+            torch.zeros(_PARALLEL).add_(1)
 
     @torch.inference_mode()
     def stage(self, pixels: Pixels) -> Tensor:

@@ -5,13 +5,15 @@
 Fetching gets files into memory. Decoding yields model inputs, one after the other, and stages them for the device.
 Computing takes them in, runs full batches that mix cases, and puts a case's outputs together. Finishing waits until the
 results have arrived on the host, scores, encodes and writes them, and tells what became of the case. A case that fails
-anywhere is told so too. Which thread is faster changes the order of what is told, never a value.
+anywhere is told so too; one that found no memory is left, for another attempt (:mod:`imaging_core.inference.alone`).
+Which thread is faster changes the order of what is told, never a value.
 
 No more cases are under way than three batches (one computing, one being filled, one being finished) and what the
 threads hold; the queues between are bounded in bytes as well.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ FETCH_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
+_NO_MEMORY = "not enough memory for this case, even with nothing else under way"
 _LOOK_SECONDS = 0.2
 _LEAVE_SECONDS = 5.0
 
@@ -66,11 +69,13 @@ class Settings:
         threads: decode at once, and finish at once.
         limits: what one case may cost.
         decoders: the formats that are known.
+        alone: whether nothing else is under way, so that a case that finds no memory now never will.
     """
 
     threads: int
     limits: Limits
     decoders: tuple[Decoder, ...] = DECODERS
+    alone: bool = False
 
 
 class _Open:
@@ -117,6 +122,9 @@ class Pipeline:
         tell: called with each case's result, from any thread, once the case's files are written.
         write: writes an output file.
         log: is told of batches.
+
+    Attributes:
+        left: the cases, by position, that were begun and not told.
     """
 
     def __init__(
@@ -137,7 +145,8 @@ class Pipeline:
         self._intake = Intake(card.input, device)
         self._channels = card.input.channels
         self._batch: Batch[tuple[_Open, Place]] = Batch(card, device.torch)
-        self._batches = 0
+        self._batches = log.batches
+        self.left: dict[int, Task] = {}
         threads = settings.threads
         self._flow = Flow()
         self._under_way: Channel[None] = self._flow.channel(3 * card.batch + FETCH_THREADS + 3 * threads)
@@ -145,14 +154,16 @@ class Pipeline:
         self._inputs: Channel[_Input] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
         self._complete: Channel[_Complete] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
 
-    def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
-        """Infer all tasks; returns each stage's time.
+    def run(self, tasks: Iterable[Task], pending: PendingSignal) -> None:
+        """Infer all tasks.
 
         Raises:
             Interrupted: a signal arrived; what was not told is not done.
+            MemoryError: there was no memory for what belongs to no single case.
             InferenceError, OSError: the store or the device is lost; whatever ended a stage ends the run.
         """
         flow, threads, left = self._flow, self._settings.threads, _Shared(iter(tasks))
+        self._intake.begin_thread()
         flow.start("fetch", FETCH_THREADS, lambda: self._fetch(left), self._fetched.close)
         flow.start("decode", threads, self._decode, self._inputs.close)
         flow.start("finish", threads, self._finish, lambda: None)
@@ -168,23 +179,35 @@ class Pipeline:
         except BaseException as error:
             flow.stop(error)
         flow.join(_LEAVE_SECONDS)
-        return flow.times
+
+    @property
+    def times(self) -> dict[str, StageTime]:
+        """Each stage's time, of the stages that have ended."""
+        return self._flow.times
+
+    def leave(self, pending: PendingSignal) -> None:
+        """Wait until every thread of a run that ended early has left, and with it the memory that it held."""
+        while self._flow.running:
+            pending.check()
+            time.sleep(_LOOK_SECONDS)
 
     def _fetch(self, tasks: "_Shared") -> None:
         while True:
             task = tasks.next()
             if task is None:
                 return
+            self.left[task.position] = task
             self._under_way.put(None)
             try:
                 task = fetched(task, self._settings.limits, self._settings.decoders)
-            except CaseError as error:
+            except (CaseError, MemoryError) as error:
                 self._log.expect(-1)
-                self._tell(Result(task, error))
+                self._fail(task, error)
             else:
                 self._fetched.put(task, held_bytes(task))
 
     def _decode(self) -> None:
+        self._intake.begin_thread()
         while True:
             task = self._fetched.get()
             case = None
@@ -203,11 +226,10 @@ class Pipeline:
                 if not case.failed and (given != decoded.count or not given):
                     raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
             except (CaseError, MemoryError) as error:
-                failure = error if isinstance(error, CaseError) else _out_of_memory()
                 if case is None:
                     self._log.expect(-1)
                 if case is None or case.fail():
-                    self._tell(Result(task, failure))
+                    self._fail(task, error)
 
     def _compute(self, pending: PendingSignal) -> None:
         while True:
@@ -240,6 +262,8 @@ class Pipeline:
             with device_errors():
                 self._head.receive(*self._network(inputs))
         except MemoryError as error:
+            if not self._settings.alone:
+                raise
             raise TemporaryError(
                 f"no memory for a batch of {len(inputs)} inputs ({error}); give the step more, or pack "
                 "the bundle with a smaller --batch"
@@ -260,9 +284,9 @@ class Pipeline:
                     return None
                 sealed, case.results = case.results.seal(), None
                 return _Complete(case, sealed)
-        except MemoryError:
+        except MemoryError as error:
             if case.fail():
-                self._tell(Result(case.task, _out_of_memory()))
+                self._fail(case.task, error)
             return None
 
     def _hand_on(self, complete: _Complete, pending: PendingSignal) -> None:
@@ -279,22 +303,30 @@ class Pipeline:
                 done.sealed.arrive()
             try:
                 outcome = done.sealed.outcome(case.task.truth)
+                for key, data in outcome.files.items():
+                    self._write(key, data)
             except (CaseError, MemoryError) as error:
-                failure = error if isinstance(error, CaseError) else _out_of_memory()
-                self._tell(Result(case.task, failure))
-                continue
-            for key, data in outcome.files.items():
-                self._write(key, data)
-            self._tell(Result(case.task, outcome, case.size, case.count))
+                self._fail(case.task, error)
+            else:
+                self._tell(Result(case.task, outcome, case.size, case.count))
+
+    def _fail(self, task: Task, error: CaseError | MemoryError) -> None:
+        """Tell why a case failed; one that found no memory is left, unless it was alone."""
+        failure = error if isinstance(error, CaseError) else CaseError("out_of_memory", _NO_MEMORY)
+        if failure.kind == "out_of_memory" and not self._settings.alone:
+            self._log.finished(task.position, None)
+            self._under_way.get()
+        else:
+            self._tell(Result(task, failure))
 
     def _tell(self, result: Result) -> None:
-        self._tell_outside(result)
+        try:
+            self._tell_outside(result)
+        except MemoryError as error:
+            raise TemporaryError("no memory left to write the ledger; give the step more") from error
+        del self.left[result.task.position]
         self._log.finished(result.task.position, result.end.figure if isinstance(result.end, Outcome) else None)
         self._under_way.get()
-
-
-def _out_of_memory() -> CaseError:
-    return CaseError("out_of_memory", "no memory left for this case")
 
 
 class _Shared:

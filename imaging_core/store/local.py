@@ -105,7 +105,9 @@ class LocalStore:
 
     def exists(self, key: str) -> bool:
         """Whether the file is there."""
-        return self._path(key).is_file()
+        path = self._path(key)
+        with _clear_errors(path):
+            return path.is_file()
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """The keys below a folder, sorted."""
@@ -119,7 +121,9 @@ class LocalStore:
 
     def delete(self, key: str) -> None:
         """Remove the file, if there is one."""
-        self._path(key).unlink(missing_ok=True)
+        path = self._path(key)
+        with _clear_write_errors(path):
+            path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return Path(self.root.below(key).path)

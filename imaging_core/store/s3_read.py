@@ -14,6 +14,7 @@ from urllib3 import BaseHTTPResponse
 from imaging_core.errors import DamagedError, TemporaryError, TooLargeError
 from imaging_core.store.connection import released
 from imaging_core.store.location import Location
+from imaging_core.store.retry import TRY_AGAIN
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_retry import retrying
 
@@ -54,7 +55,7 @@ class Head:
         names = {name.lower(): value for name, value in headers.items()}
         size = names.get("content-range", "").rpartition("/")[2] or names.get("content-length", "")
         if not size.isdigit():
-            raise TemporaryError(f"{location}: the S3 server names no length; try again")
+            raise TemporaryError(f"{location}: the S3 server names no length{TRY_AGAIN}")
         etag = names.get("etag", "").strip('"')
         is_md5 = _MD5.fullmatch(etag) and not any(name.startswith("x-amz-server-side-encryption") for name in names)
         return cls(int(size), etag, names.get(f"x-amz-meta-{SHA256}"), etag.lower() if is_md5 else None)
@@ -69,7 +70,7 @@ class Download:
 
     def __init__(self, location: Location, file: IO[bytes], most: int | None = None) -> None:
         self._location, self._file, self._most = location, file, most
-        self._misfits = self._farthest = 0
+        self._farthest = 0
         self._reset()
 
     def run(self) -> None:
@@ -79,7 +80,12 @@ class Download:
             TooLargeError: it is longer than ``most`` bytes; nothing was read.
             DamagedError: its bytes do not fit its SHA-256, or its ETag where that is an MD5.
         """
-        retrying(self._location, self._attempt, lambda: self._farthest // BLOCK_BYTES)
+        for _ in range(MISFITS):
+            retrying(self._location, self._attempt, lambda: self._farthest // BLOCK_BYTES)
+            if self._fits():
+                return
+            self._reset()
+        raise DamagedError(f"{self._location}: damaged: its bytes do not fit their checksum; upload it again")
 
     def _reset(self) -> None:
         self._file.seek(0)
@@ -96,8 +102,10 @@ class Download:
             if error.response.status != _PRECONDITION_FAILED:
                 raise
             self._reset()
-            raise TemporaryError(f"{self._location}: was replaced while it was read; try again") from error
-        self._check()
+            raise TemporaryError(f"{self._location}: was replaced while it was read{TRY_AGAIN}") from error
+        if self._head is None or self._at != self._head.size:
+            size = self._head and self._head.size
+            raise TemporaryError(f"{self._location}: {self._at} of {size} bytes arrived{TRY_AGAIN}")
 
     def _read(self) -> None:
         response = _ask(self._location, self._at, None, self._head)
@@ -112,7 +120,7 @@ class Download:
             while chunk := response.read1(CHUNK_BYTES, decode_content=False):
                 self._take(chunk)
                 if time.monotonic() > deadline:
-                    raise TemporaryError(f"{self._location}: not read within {ATTEMPT_SECONDS} s; try again")
+                    raise TemporaryError(f"{self._location}: not read within {ATTEMPT_SECONDS} s{TRY_AGAIN}")
 
     def _take(self, chunk: bytes) -> None:
         self._file.write(chunk)
@@ -123,17 +131,11 @@ class Download:
         elif self._head is not None and self._head.md5:
             self._md5.update(chunk)
 
-    def _check(self) -> None:
-        head, at = self._head, self._at
-        if head is None or at != head.size:
-            raise TemporaryError(f"{self._location}: {at} of {head and head.size} bytes arrived; try again")
-        wanted, found = (head.sha256, self._sha256) if head.sha256 else (head.md5, self._md5)
-        if wanted and found.hexdigest() != wanted.lower():
-            self._reset()
-            self._misfits += 1
-            if self._misfits >= MISFITS:
-                raise DamagedError(f"{self._location}: damaged: its bytes do not fit their checksum; upload it again")
-            raise TemporaryError(f"{self._location}: the bytes do not fit their checksum; try again")
+    def _fits(self) -> bool:
+        if self._head is None or not (wanted := self._head.sha256 or self._head.md5):
+            return True
+        found = self._sha256 if self._head.sha256 else self._md5
+        return found.hexdigest() == wanted.lower()
 
 
 def open_ranges(location: Location, most: int | None = None) -> BinaryIO:
@@ -213,12 +215,12 @@ def _ask(location: Location, offset: int, length: int | None, version: Head | No
     response = client().get_object(location.host, location.key, offset, length or 0, request_headers=headers)
     if offset and response.status != _PARTIAL:
         with released(response):
-            raise TemporaryError(f"{location}: the S3 server gave other bytes than those asked for; try again")
+            raise TemporaryError(f"{location}: the S3 server gave other bytes than those asked for{TRY_AGAIN}")
     return response
 
 
 def _exactly(location: Location, response: BaseHTTPResponse, length: int) -> bytes:
     data: bytes = response.read(length, decode_content=False)
     if len(data) != length:
-        raise TemporaryError(f"{location}: {len(data)} of {length} bytes arrived; try again")
+        raise TemporaryError(f"{location}: {len(data)} of {length} bytes arrived{TRY_AGAIN}")
     return data
