@@ -42,16 +42,32 @@ class TooLargeError(DataError):
     """An object is longer than the caller allows."""
 
 
+class DamagedError(DataError):
+    """An object's bytes are not those that were written, its checksum says; others may be sound."""
+
+
 class TemporaryError(InferenceError):
-    """Worth a retry: a lost store, an overloaded server, a full queue."""
+    """Worth a retry: an overloaded server, a full disk, a failing GPU."""
 
     exit_code = EXIT_TEMPORARY
+
+
+class ChangedError(TemporaryError):
+    """An object was replaced while it was read: the pieces do not belong together."""
+
+
+class LostError(TemporaryError):
+    """A store gives nothing any more: whatever is asked of it next would wait in vain as well."""
 
 
 class ConfigurationError(InferenceError):
     """The surroundings are wrong: permissions, credentials, a missing device or package."""
 
     exit_code = EXIT_CONFIGURATION
+
+
+class DeniedError(ConfigurationError):
+    """Access to one location is denied; others of the same store may be open."""
 
 
 class NotAcceptableError(InferenceError):

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from imaging_core.errors import (
     EXIT_BUG,
@@ -48,6 +48,8 @@ def run_command(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     except BaseException as error:
         _hear_no_more()
         code = _exit_code(error)
+    for stream in (sys.stdout, sys.stderr):
+        _let_go(stream)
     sys.exit(code)
 
 
@@ -116,14 +118,16 @@ def _exit_code(error: BaseException) -> int:
         case SystemExit():
             return EXIT_USAGE if error.code == ARGPARSE_USAGE else int(error.code or EXIT_DONE)
         case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_DONE
         case PermissionError():
             return _say(f"error: {error.filename}: permission denied; check owner and mode", EXIT_CONFIGURATION)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             where = error.filename or "the disk"
             return _say(f"error: {where}: no space left; free some, then run the same again", EXIT_TEMPORARY)
-    traceback.print_exception(error)
+        case MemoryError():
+            return _say("error: no memory left; give the step more, then run the same again", EXIT_TEMPORARY)
+    with suppress(OSError):
+        traceback.print_exception(error)
     return _say("error: this is a defect of the program; please report the lines above", EXIT_BUG)
 
 
@@ -168,5 +172,14 @@ def _hear_no_more() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    with suppress(OSError):  # the log may lie on the disk that is full: the exit code still tells
+        print(message, file=sys.stderr, flush=True)
     return code
+
+
+def _let_go(stream: TextIO) -> None:
+    """What cannot be written must not change the exit code when Python tries it again at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

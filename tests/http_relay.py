@@ -1,43 +1,81 @@
-"""A small real HTTP server that relays requests to another: as a proxy, or as a server that is busy for a while."""
+"""A small real HTTP server that relays requests to another: as a proxy, or as a server and a line that have faults."""
 
+import base64
 import http.client
+import select
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-SLOW_DOWN = (
-    b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-)
+ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>none of your business</Message></Error>"
+
+
+@dataclass
+class Fault:
+    """What becomes of one request, the next whose method is this and whose path holds ``path``.
+
+    Attributes:
+        answer: status and S3 code that are answered, without asking the server.
+        headers: of that answer.
+        body: of that answer, instead of S3's XML.
+        lose: whether the server is asked, and its answer lost: the connection closes.
+        cut: after how many bytes of the body the connection closes.
+        flip: the position in the body of a bit that arrives changed.
+        then: called after the request.
+    """
+
+    method: str
+    path: str = ""
+    answer: tuple[int, str] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+    lose: bool = False
+    cut: int | None = None
+    flip: int | None = None
+    then: Callable[[], None] = lambda: None
 
 
 class Relay(ThreadingHTTPServer):
-    """Relays to ``upstream`` ("host:port"), after answering the first ``busy`` requests with 503 SlowDown."""
+    """Relays to ``upstream`` ("host:port").
+
+    Attributes:
+        faults: each happens once.
+        requests: method and path of those that came.
+        login: ``user:password`` that it asks of those who use it as a proxy.
+    """
 
     daemon_threads = True
 
-    def __init__(self, upstream: str, busy: int = 0) -> None:
+    def __init__(self, upstream: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
-        self.busy = busy
-        self.relayed = 0
+        self.faults: list[Fault] = []
+        self.requests: list[tuple[str, str]] = []
+        self.login: str | None = None
         self.lock = threading.Lock()
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def busy(self, times: int) -> None:
+        """Answer the next requests with 503 SlowDown, whatever they are."""
+        self.faults += [Fault("", answer=(503, "SlowDown")) for _ in range(times)]
+
     def handle_error(self, *_: object) -> None:
         """A client that went away is no news."""
 
-    def is_busy(self) -> bool:
+    def take_fault(self, method: str, path: str) -> Fault | None:
         with self.lock:
-            if self.busy > 0:
-                self.busy -= 1
-                return True
-            self.relayed += 1
-            return False
+            self.requests.append((method, path))
+            found = next((each for each in self.faults if method.startswith(each.method) and each.path in path), None)
+            if found is not None:
+                self.faults.remove(found)
+            return found
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,14 +84,56 @@ class _Handler(BaseHTTPRequestHandler):
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.server.is_busy():
-            self.send_response(503)
-            self.send_header("Content-Type", "application/xml")
-            self.send_header("Content-Length", str(len(SLOW_DOWN)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(SLOW_DOWN)
+        fault = self.server.take_fault(self.command, self.path)
+        if not self._is_known():
             return
+        if fault is not None and fault.answer is not None:
+            self._refuse(fault)
+        else:
+            self._pass_on(body, fault or Fault(self.command))
+        if fault is not None:
+            fault.then()
+
+    def do_CONNECT(self) -> None:
+        self.server.take_fault(self.command, self.path)
+        if not self._is_known():
+            return
+        host, _, port = self.path.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as upstream:
+            self.send_response(200)
+            self.end_headers()
+            ends = {self.connection: upstream, upstream: self.connection}
+            while all(data := [(end, end.recv(65536)) for end in select.select(list(ends), [], [], 30)[0]]):
+                if any(not part for _, part in data):
+                    break
+                for end, part in data:
+                    ends[end].sendall(part)
+        self.close_connection = True
+
+    def _is_known(self) -> bool:
+        login = self.server.login
+        wanted = None if login is None else "Basic " + base64.b64encode(login.encode()).decode()
+        if wanted is None or self.headers.get("Proxy-Authorization") == wanted:
+            return True
+        self.send_response(407)
+        self.send_header("Proxy-Authenticate", "Basic")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return False
+
+    def _refuse(self, fault: Fault) -> None:
+        assert fault.answer is not None
+        status, code = fault.answer
+        data = (ERROR.format(code) if fault.body is None else fault.body).encode("latin-1")
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/xml", **fault.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _pass_on(self, body: bytes, fault: Fault) -> None:
         url = urlsplit(self.path)  # a proxy is asked for whole URLs
         connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
         connection.putrequest(
@@ -61,19 +141,27 @@ class _Handler(BaseHTTPRequestHandler):
         )
         for name, value in self.headers.items():
             connection.putheader(name, value)
-        connection.endheaders(body)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the server may refuse before it has read all
+            connection.endheaders(body)
         answer = connection.getresponse()
         data = answer.read()
+        connection.close()
+        if fault.lose:
+            self.close_connection = True
+            return
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("transfer-encoding", "connection", "server", "date", "content-length"):
                 self.send_header(name, value)
-        self.send_header(
-            "Content-Length", str(len(data)) if self.command != "HEAD" else answer.getheader("Content-Length", "0")
-        )
+        length = str(len(data)) if self.command != "HEAD" else answer.getheader("Content-Length", "0")
+        self.send_header("Content-Length", length)
         self.end_headers()
+        if fault.flip is not None:
+            data = data[: fault.flip] + bytes([data[fault.flip] ^ 1]) + data[fault.flip + 1 :]
+        if fault.cut is not None:
+            data = data[: fault.cut]
+            self.close_connection = True
         self.wfile.write(data)
-        connection.close()
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = relay  # noqa: N815
 
@@ -82,9 +170,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_relay(upstream: str, busy: int = 0) -> Iterator[Relay]:
-    relay = Relay(upstream, busy)
-    threading.Thread(target=relay.serve_forever, daemon=True).start()
+def running_relay(upstream: str) -> Iterator[Relay]:
+    relay = Relay(upstream)
+    threading.Thread(target=relay.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield relay
     finally:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from minio.credentials.providers import StaticProvider
+from minio.minioadmin import MinioAdmin
 
 from imaging_core.store.s3_client import client
 
@@ -45,6 +47,15 @@ class S3Server:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": "us-east-1",
         }
+
+    def add_user(self, name: str, secret: str, readable: list[str]) -> None:
+        """A new user who may read these objects (ARNs), and nothing else."""
+        keys = StaticProvider(self.access_key, self.secret_key)
+        admin = MinioAdmin(endpoint=f"127.0.0.1:{self.port}", credentials=keys, secure=False)
+        allowed = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": readable}
+        admin.policy_add(f"of-{name}", policy={"Version": "2012-10-17", "Statement": [allowed]})
+        admin.user_add(name, secret)
+        admin.attach_policy([f"of-{name}"], user=name)
 
     def start(self) -> None:
         environment = {**os.environ, "MINIO_ROOT_USER": self.access_key, "MINIO_ROOT_PASSWORD": self.secret_key}

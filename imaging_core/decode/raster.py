@@ -97,6 +97,8 @@ class RasterDecoder:
         except MemoryError as error:
             raise CaseError("out_of_memory", f"no memory left to decode this {self.name} {role}") from error
         except Exception as error:  # damaged data makes codecs raise whatever they like
+            if "memory" in str(error).lower():  # C libraries have words for it of their own
+                raise CaseError("out_of_memory", f"no memory left to decode this {self.name} {role}") from error
             raise CaseError("unreadable", f"the {self.name} data is truncated or damaged") from error
 
 

@@ -1,11 +1,22 @@
-"""From a source to bytes, with every way that it can fail told as a failed case."""
+"""From a source to bytes: what is wrong with one file is told as a failed case, what ails its store ends the step."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 from imaging_core.decode.case import CaseError, FailureKind, Limits
-from imaging_core.errors import ConfigurationError, DataError, MissingError, TemporaryError, TooLargeError
+from imaging_core.errors import (
+    ConfigurationError,
+    DamagedError,
+    DataError,
+    DeniedError,
+    LostError,
+    MissingError,
+    TemporaryError,
+    TooLargeError,
+)
+from imaging_core.store import Location
 from imaging_core.store.base import Source
 
 Role = Literal["image", "mask"]
@@ -13,17 +24,15 @@ Role = Literal["image", "mask"]
 HEAD = 512
 """How many bytes tell a format."""
 
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+
 _MISSING: dict[Role, FailureKind] = {"image": "missing", "mask": "mask_missing"}
 _UNREADABLE: dict[Role, FailureKind] = {"image": "unreadable", "mask": "mask_unreadable"}
 
 
 def read_whole(source: Source, limits: Limits, role: Role = "image") -> bytes:
-    """All bytes of ``source``.
-
-    Raises:
-        CaseError: nothing is there, it is empty, it is longer than the limit, or the store does not give it.
-    """
-    with store_failures(role, limits):
+    """All bytes of ``source``. Raises as :func:`store_failures`; CaseError too when it is empty."""
+    with store_failures(source.location, role, limits):
         data = source.bytes(limits.encoded_bytes)
     if not data:
         raise CaseError(_UNREADABLE[role], f"the {role} file is empty (zero bytes)")
@@ -31,8 +40,8 @@ def read_whole(source: Source, limits: Limits, role: Role = "image") -> bytes:
 
 
 def read_head(source: Source, limits: Limits, role: Role = "image") -> bytes:
-    """The first :data:`HEAD` bytes of ``source``, or all of a shorter one; CaseError as :func:`read_whole`."""
-    with store_failures(role, limits), source.open() as file:
+    """The first :data:`HEAD` bytes of ``source``, or all of a shorter one. Raises as :func:`read_whole`."""
+    with store_failures(source.location, role, limits), source.open(limits.encoded_bytes) as file:
         data = file.read(HEAD)
     if not data:
         raise CaseError(_UNREADABLE[role], f"the {role} file is empty (zero bytes)")
@@ -40,8 +49,16 @@ def read_head(source: Source, limits: Limits, role: Role = "image") -> bytes:
 
 
 @contextmanager
-def store_failures(role: Role, limits: Limits) -> Iterator[None]:
-    """Turns what a store says about one object into a CaseError without its location."""
+def store_failures(location: Location, role: Role, limits: Limits) -> Iterator[None]:
+    """Turns what a store says about one object into errors that do not name it.
+
+    Raises:
+        CaseError: nothing is there, it is too long, damaged, not open to these credentials, or does not come although
+            others do.
+        LostError: the store gives nothing any more.
+        ConfigurationError: the store cannot be used: credentials, bucket, certificate, address.
+        OSError: the disk that objects are spooled to is full.
+    """
     try:
         yield
     except MissingError as error:
@@ -50,9 +67,20 @@ def store_failures(role: Role, limits: Limits) -> Iterator[None]:
         raise CaseError(
             "too_large", f"the {role} file is longer than {limits.encoded_bytes} bytes (--max-bytes)"
         ) from error
+    except DamagedError as error:
+        raise CaseError(_UNREADABLE[role], f"the {role} is damaged: its bytes do not fit their checksum") from error
     except DataError as error:
         raise CaseError(_UNREADABLE[role], f"the {role} is not a file") from error
-    except ConfigurationError as error:
+    except DeniedError as error:
         raise CaseError("store", f"access to the {role} is denied", temporary=True) from error
+    except (ConfigurationError, LostError) as error:
+        raise type(error)(f"{role}s on {location.store}: {_nameless(str(error), location)}") from error
     except (TemporaryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
+            raise
         raise CaseError("store", f"the store did not give the {role}", temporary=True) from error
+
+
+def _nameless(message: str, location: Location) -> str:
+    """What a message says about a location, without it: its name may be a patient's."""
+    return message.removeprefix(f"{location.shown}: ")

@@ -21,7 +21,14 @@ from imaging_core.errors import ConfigurationError, TemporaryError
 DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 
-_CPU_MEMORY_IS_FULL = "can't allocate memory"
+_MEMORY_IS_FULL = (
+    "can't allocate memory", "out of memory", "ALLOC_FAILED", "could not create a primitive",
+    "could not execute a primitive", "could not create a memory object",
+)  # fmt: skip
+"""As PyTorch, cuBLAS and oneDNN say it."""
+
+_GPU_FAILED = ("CUDA error", "CUDA driver error", "cuDNN error", "CUDNN_STATUS", "CUBLAS_STATUS")
+_OTHER_GPU = "no kernel image is available"
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -61,16 +68,22 @@ def effective_precision(device: torch.device, wanted: Precision) -> Precision:
 
 @contextmanager
 def device_errors() -> Iterator[None]:
-    """Turns what PyTorch says when memory runs out into MemoryError, and a failing GPU into a TemporaryError."""
+    """Turns what PyTorch says when memory runs out into MemoryError, and a failing GPU into a TemporaryError.
+
+    A process whose GPU failed cannot use it any more; the next one can.
+    """
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise MemoryError("the GPU's memory is full") from error
-    except torch.AcceleratorError as error:
-        raise TemporaryError(f"the GPU failed ({str(error).partition(chr(10))[0]}); run the same again") from error
-    except RuntimeError as error:
-        if _CPU_MEMORY_IS_FULL in str(error):
+    except RuntimeError as error:  # torch.AcceleratorError is one
+        said = str(error)
+        if any(words in said for words in _MEMORY_IS_FULL):
             raise MemoryError("the memory is full") from error
+        if _OTHER_GPU in said:
+            raise ConfigurationError("this PyTorch is not made for this GPU; take another image or GPU") from error
+        if any(words in said for words in _GPU_FAILED):
+            raise TemporaryError(f"the GPU failed ({said.partition(chr(10))[0]}); run the same again") from error
         raise
 
 

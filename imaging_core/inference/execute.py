@@ -11,13 +11,15 @@ from typing import Any
 from imaging_core import __version__, run
 from imaging_core.decode.case import CaseError
 from imaging_core.errors import DataError
+from imaging_core.inference.alone import run_within_memory
 from imaging_core.inference.cache import Cache, open_cache, recipe_of
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.compute_class import compute_class
-from imaging_core.inference.device import Device, choose_device, fix_algorithms
+from imaging_core.inference.device import Device, choose_device, device_errors, fix_algorithms
 from imaging_core.inference.flow import StageTime
 from imaging_core.inference.head import Head
 from imaging_core.inference.ledger import Record
+from imaging_core.inference.memory import container_limit, stay_within
 from imaging_core.inference.network import Network
 from imaging_core.inference.pipeline import Pipeline, Result, Settings
 from imaging_core.inference.progress import BatchLog, ProgressFile
@@ -31,16 +33,21 @@ from imaging_core.models.bundle import load_model
 from imaging_core.models.card import Card
 
 
+@device_errors()
 def execute(request: Request, work: Work, say: Callable[[str], None], progress: ProgressFile) -> None:
     """Infer the cases of ``work`` that are to be done, and write their ledger parts.
 
     Raises:
         ConfigurationError: the device is not there, or there can be no cache at the location given.
+        TemporaryError: the device failed.
+        MemoryError: there is none for the model.
         DataError: the bundle's weights cannot be used.
         Whatever ends a stage of the pipeline.
     """
     started, clock = datetime.now(UTC), time.monotonic()
     torch_device = choose_device(request.device)
+    if torch_device.type == "cpu":  # a GPU's driver reserves addresses without end
+        stay_within(container_limit())
     fix_algorithms(request.threads, work.card.precision)
     device = Device(torch_device, work.card.precision)
     card, digest, module = load_model(request.model, device.torch)
@@ -48,7 +55,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         raise DataError(f"{request.model}: the bundle changed while it was read; start again")
     machine = compute_class(device, request.threads)
     by = _write_provenance(request, work, machine)
-    head = _head(card, device, request)
+    network, head = Network(card, module, device), _head(card, device, request)
     cache = None
     if request.cache is not None:
         recipe = recipe_of(digest, machine, request.limits, probabilities=request.probabilities)
@@ -60,19 +67,23 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         recorder.tell(result.task.position, _record(result, by))
         progress.show(recorder.finished)
 
-    pipeline = Pipeline(
-        card,
-        Network(card, module, device),
-        head,
-        device,
-        Settings(request.threads, replace(request.limits, reduce_to=card.input.reduce_to), request.decoders),
-        tell=tell,
-        write=work.store.put,
-        log=log,
-        cache=cache,
-    )
+    limits = replace(request.limits, reduce_to=card.input.reduce_to)
+
+    def pipeline(alone: bool) -> Pipeline:
+        return Pipeline(
+            card,
+            network,
+            head,
+            device,
+            Settings(1 if alone else request.threads, limits, request.decoders, alone),
+            tell=tell,
+            write=work.store.put,
+            log=log,
+            cache=cache,
+        )
+
     with deferred_signals() as pending:
-        times = pipeline.run(_to_infer(work, recorder, by, log), pending)
+        times = run_within_memory(pipeline, _to_infer(work, recorder, by, log), pending)
     seconds = time.monotonic() - clock
     if cache is not None:
         say(f"from the cache: {cache.hits} of {len(work.positions)} cases")

@@ -154,6 +154,21 @@ class Outlet(Generic[Item]):
         self._begun = time.monotonic()
 
 
+class Shared(Generic[Item]):
+    """An iterator that several threads take from."""
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        with self._lock:
+            return next(self._items)
+
+
 class Flow:
     """The threads and queues of one run: the first error of any of them ends them all.
 

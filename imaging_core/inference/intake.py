@@ -1,11 +1,15 @@
 """How decoded pixels become prepared inputs: on a CPU by the decoding threads, on a GPU by the device."""
 
+import torch
 from torch import Tensor
 
 from imaging_core.decode.case import Pixels
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.preprocess import Preprocess
 from imaging_core.models.card import Input
+
+_PARALLEL = 1024 * 1024
+"""Elements that PyTorch shares between all threads."""
 
 
 class Intake:
@@ -19,6 +23,14 @@ class Intake:
         self._device = device
         self._prepare = Preprocess(card, device.torch)
         self._ahead = device.torch.type == "cpu"
+
+    def begin_thread(self) -> None:
+        """Called first by each thread that computes.
+
+        Its helpers (OpenMP's) start now: where there is no memory for them later, their library ends the process.
+        """
+        if self._ahead:
+            torch.zeros(_PARALLEL).add_(1)
 
     def stage(self, pixels: Pixels) -> Tensor:
         """Height x width x channels, ready to be taken; MemoryError when there is no room. For any thread."""

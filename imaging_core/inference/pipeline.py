@@ -5,7 +5,8 @@
 Fetching gets files into memory. Decoding yields model inputs, one after the other, and stages them for the device.
 Computing takes them in, runs full batches that mix cases, and puts a case's outputs together. Finishing waits until the
 results have arrived on the host, scores, encodes and writes them, and tells what became of the case. A case that fails
-anywhere is told so too. Which thread is faster changes the order of what is told, never a value.
+anywhere is told so too; one that found no memory is left, for another attempt (:mod:`imaging_core.inference.alone`).
+Which thread is faster changes the order of what is told, never a value.
 
 Queues are bounded in items and in bytes, and so is all that is under way. Small items pass them in groups, since a
 queue costs as much as all other work on a small image.
@@ -15,8 +16,9 @@ its own, behind one more queue.
 """
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +33,7 @@ from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
 from imaging_core.inference.cache import Cache
 from imaging_core.inference.device import Device, device_errors
-from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, StageTime, Stopped
+from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, Shared, StageTime, Stopped
 from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
@@ -48,6 +50,7 @@ KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
+_NO_MEMORY = "not enough memory for this case, even with nothing else under way"
 _LOOK_SECONDS = 0.2
 _WRITE_SECONDS = 5.0
 """How long after a signal results are still written; with _LEAVE_SECONDS less than a step has to end by itself."""
@@ -80,11 +83,13 @@ class Settings:
         threads: decode at once, and finish at once.
         limits: what one case may cost.
         decoders: the formats that are known.
+        alone: whether nothing else is under way, so that a case that finds no memory now never will.
     """
 
     threads: int
     limits: Limits
     decoders: tuple[Decoder, ...] = DECODERS
+    alone: bool = False
 
 
 class _Open:
@@ -132,6 +137,9 @@ class Pipeline:
         write: writes an output file.
         log: is told of batches.
         cache: what was inferred before, and where results are kept; None for neither.
+
+    Attributes:
+        left: the cases, by position, that were begun and not told.
     """
 
     def __init__(
@@ -153,8 +161,9 @@ class Pipeline:
         self._intake = Intake(card.input, device)
         self._channels = card.input.channels
         self._batch: Batch[tuple[_Open, Place]] = Batch(card, device.torch)
-        self._batches = 0
+        self._batches = log.batches
         self._group = min(MOST_IN_GROUP, card.batch)
+        self.left: dict[int, Task] = {}
         threads = settings.threads
         self._flow = Flow()
         self._fetched: Channel[list[Task]] = self._flow.channel(2 * threads * self._group, QUEUED_BYTES)
@@ -163,14 +172,16 @@ class Pipeline:
         self._to_keep: Channel[tuple[str, bytes]] = self._flow.channel(card.batch + KEEP_THREADS, QUEUED_BYTES)
         self._written = threading.Event()
 
-    def run(self, tasks: Iterable[Task], pending: PendingSignal) -> dict[str, StageTime]:
-        """Infer all tasks; returns each stage's time.
+    def run(self, tasks: Iterable[Task], pending: PendingSignal) -> None:
+        """Infer all tasks.
 
         Raises:
             Interrupted: a signal arrived; the cases of batches that were computed are told, if that can be done soon.
+            MemoryError: there was no memory for what belongs to no single case.
             InferenceError, OSError: the store or the device is lost; whatever ended a stage ends the run.
         """
-        flow, threads, left = self._flow, self._settings.threads, _Shared(iter(tasks))
+        flow, threads, left = self._flow, self._settings.threads, Shared(iter(tasks))
+        self._intake.begin_thread()
         flow.start("fetch", FETCH_THREADS, lambda: self._fetch(left), self._fetched.close)
         flow.start("decode", threads, self._decode, self._inputs.close)
         flow.start("finish", threads, self._finish, self._all_written)
@@ -191,16 +202,27 @@ class Pipeline:
         except BaseException as error:
             flow.stop(error)
         flow.join(_LEAVE_SECONDS)
-        return flow.times
 
-    def _fetch(self, tasks: "_Shared") -> None:
+    @property
+    def times(self) -> dict[str, StageTime]:
+        """Each stage's time, of the stages that have ended."""
+        return self._flow.times
+
+    def leave(self, pending: PendingSignal) -> None:
+        """Wait until every thread of a run that ended early has left, and with it the memory that it held."""
+        while self._flow.running:
+            pending.check()
+            time.sleep(_LOOK_SECONDS)
+
+    def _fetch(self, tasks: Shared[Task]) -> None:
         misses, hits = self._outlet(self._fetched), self._outlet(self._complete)
         for task in tasks:
+            self.left[task.position] = task
             try:
                 fetched_task = fetched(task, self._settings.limits, self._settings.decoders)
-            except CaseError as error:
+            except (CaseError, MemoryError) as error:
                 self._log.expect(-1)
-                self._tell(Result(task, error))
+                self._fail(task, error)
             else:
                 self._pass_on(fetched_task, misses, hits)
         misses.flush()
@@ -215,6 +237,7 @@ class Pipeline:
             hits.add(_Complete(_Open(task, found.size, found.inputs), found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
+        self._intake.begin_thread()
         outlet = self._outlet(self._inputs)
         with torch.inference_mode():
             while True:
@@ -240,11 +263,10 @@ class Pipeline:
             if not case.failed and (given != decoded.count or not given):
                 raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
         except (CaseError, MemoryError) as error:
-            failure = error if isinstance(error, CaseError) else _out_of_memory()
             if case is None:
                 self._log.expect(-1)
             if case is None or case.fail():
-                self._tell(Result(task, failure))
+                self._fail(task, error)
 
     def _compute(self, pending: PendingSignal) -> None:
         outlet: Outlet[_Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)
@@ -282,6 +304,8 @@ class Pipeline:
             with device_errors():
                 self._head.receive(*self._network(inputs))
         except MemoryError as error:
+            if not self._settings.alone:
+                raise
             raise TemporaryError(
                 f"no memory for a batch of {len(inputs)} inputs ({error}); give the step more, or pack "
                 "the bundle with a smaller --batch"
@@ -303,9 +327,9 @@ class Pipeline:
                     return None
                 sealed, case.results = case.results.seal(), None
                 return _Complete(case, sealed)
-        except MemoryError:
+        except MemoryError as error:
             if case.fail():
-                self._tell(Result(case.task, _out_of_memory()))
+                self._fail(case.task, error)
             return None
 
     def _hand_on(self, group: list[_Complete], weight: int, pending: PendingSignal) -> None:
@@ -334,12 +358,11 @@ class Pipeline:
             sealed.arrive()
         try:
             outcome = sealed.outcome(case.task.truth)
+            for key, data in outcome.files.items():
+                self._write(key, data)
         except (CaseError, MemoryError) as error:
-            failure = error if isinstance(error, CaseError) else _out_of_memory()
-            self._tell(Result(case.task, failure))
+            self._fail(case.task, error)
             return
-        for key, data in outcome.files.items():
-            self._write(key, data)
         self._tell(Result(case.task, outcome, case.size, case.count))
         if self._cache is not None:
             entry = self._cache.entry(case.task, case.size, case.count, sealed)
@@ -353,25 +376,18 @@ class Pipeline:
     def _outlet(self, channel: Channel[list[Item]]) -> Outlet[Item]:
         return Outlet(lambda group, weight: channel.put(group, weight, count=len(group)), self._group)
 
+    def _fail(self, task: Task, error: CaseError | MemoryError) -> None:
+        """Tell why a case failed; one that found no memory is left, unless it was alone."""
+        failure = error if isinstance(error, CaseError) else CaseError("out_of_memory", _NO_MEMORY)
+        if failure.kind == "out_of_memory" and not self._settings.alone:
+            self._log.finished(task.position, None)
+        else:
+            self._tell(Result(task, failure))
+
     def _tell(self, result: Result) -> None:
-        self._tell_outside(result)
+        try:
+            self._tell_outside(result)
+        except MemoryError as error:
+            raise TemporaryError("no memory left to write the ledger; give the step more") from error
+        del self.left[result.task.position]
         self._log.finished(result.task.position, result.end.figure if isinstance(result.end, Outcome) else None)
-
-
-def _out_of_memory() -> CaseError:
-    return CaseError("out_of_memory", "no memory left for this case")
-
-
-class _Shared:
-    """An iterator that several threads take from."""
-
-    def __init__(self, items: Iterator[Task]) -> None:
-        self._items = items
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[Task]:
-        return self
-
-    def __next__(self) -> Task:
-        with self._lock:
-            return next(self._items)

@@ -37,8 +37,13 @@ class BatchLog:
         self._lock = threading.Lock()
         self._batches: dict[int, _Batch] = {}
         self._batch_of: dict[int, int] = {}
-        self._said = 0
+        self._ran = self._said = 0
         self._total, self._scored = 0.0, 0
+
+    @property
+    def batches(self) -> int:
+        """How many were run."""
+        return self._ran
 
     def expect(self, more: int) -> None:
         """So many inputs more (or fewer) will come than was thought."""
@@ -48,6 +53,7 @@ class BatchLog:
     def ran(self, number: int, cases: Iterable[int]) -> None:
         """Batch ``number`` (from 1) was run; the cases at these positions had their last input in it."""
         with self._lock:
+            self._ran = number
             members = list(cases)
             self._batches[number] = _Batch(len(members))
             self._batch_of.update(dict.fromkeys(members, number))

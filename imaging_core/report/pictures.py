@@ -16,7 +16,7 @@ from imaging_core.dataset.sample import Dataset, Sample
 from imaging_core.decode.case import CaseError, Limits, Pixels
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
-from imaging_core.errors import InferenceError
+from imaging_core.errors import InferenceError, LostError
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
@@ -32,6 +32,8 @@ SMALL = 96
 
 LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
 """A case that costs more is not drawn."""
+
+LOST = "the store of the images does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,19 @@ def draw(store: Store, merged: Merged, rows: Iterable[int]) -> dict[int, Picture
         return {}
     card, columns = merged.model.card, merged.columns
     pictures = {}
+    lost = False
     for row, (shard, sample) in _samples(store, merged.expected, rows).items():
+        if lost:
+            pictures[row] = Picture(problem=LOST)
+            continue
         mask = columns.masks[row] if isinstance(columns, SegmentationColumns) else None
-        predicted = open_source(store.root.join(mask)) if mask is not None else None
         try:
+            predicted = open_source(store.root.below(mask)) if mask is not None else None
             pictures[row] = _draw(card, shard, sample, predicted, merged.expected.index.allowed)
         except CaseError as error:
             pictures[row] = Picture(problem=error.reason)
+        except LostError:
+            lost, pictures[row] = True, Picture(problem=LOST)
         except (InferenceError, OSError, MemoryError, ValueError) as error:
             pictures[row] = Picture(problem=f"it could not be drawn ({type(error).__name__})")
     return pictures

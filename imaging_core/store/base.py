@@ -12,8 +12,12 @@ class Source(Protocol):
     """The bytes of one object, in the form that a decoder needs.
 
     Every method raises :class:`~imaging_core.errors.MissingError` when nothing is there,
-    :class:`~imaging_core.errors.TemporaryError` when a retry may help, and
-    :class:`~imaging_core.errors.ConfigurationError` when access is denied.
+    :class:`~imaging_core.errors.DeniedError` when access to it is denied,
+    :class:`~imaging_core.errors.DamagedError` when its checksum says that it is not what was written,
+    :class:`~imaging_core.errors.TooLargeError` when it is longer than ``most`` bytes,
+    :class:`~imaging_core.errors.TemporaryError` when it does not come although others do; and of the store as a whole
+    :class:`~imaging_core.errors.LostError` when nothing comes from it any more, and
+    :class:`~imaging_core.errors.ConfigurationError` when it cannot be used.
     """
 
     @property
@@ -26,20 +30,20 @@ class Source(Protocol):
         ...
 
     def bytes(self, most: int | None = None) -> bytes:
-        """The whole object; TooLargeError when it is longer than ``most`` bytes, of which no more is read."""
+        """The whole object."""
         ...
 
-    def open(self) -> BinaryIO:
+    def open(self, most: int | None = None) -> BinaryIO:
         """A seekable binary file; reads fetch only the ranges asked for."""
         ...
 
-    def path(self) -> AbstractContextManager[Path]:
-        """A local file that is there until the context ends; spooled to disk when the store is remote."""
+    def path(self, most: int | None = None) -> AbstractContextManager[Path]:
+        """A local file that is there until the context ends; a remote object is spooled, at most ``most`` bytes."""
         ...
 
 
 class Store(Protocol):
-    """Objects under one prefix. Keys are relative, with ``/`` between their parts."""
+    """Objects under one prefix. Keys are relative, with ``/`` between their parts; one that leads out is refused."""
 
     @property
     def root(self) -> Location:

@@ -10,7 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from imaging_core.errors import ConfigurationError, DataError, MissingError, TooLargeError
+from imaging_core.errors import (
+    ConfigurationError,
+    DataError,
+    DeniedError,
+    LostError,
+    MissingError,
+    TemporaryError,
+    TooLargeError,
+)
 from imaging_core.store.location import Location
 
 TEMPORARY_PREFIX = ".unfinished-"
@@ -18,6 +26,10 @@ TEMPORARY_PREFIX = ".unfinished-"
 _WITHOUT_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 """What file systems without O_TMPFILE answer, or Linux without /proc."""
 
+_LOST = {errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
+"""What a network folder or a disk that went away answers."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_NAME = {errno.ENAMETOOLONG, errno.ELOOP}
 _NEVER_WRITABLE = {
     *_NO_NAME,
@@ -39,29 +51,34 @@ class LocalSource:
 
     def bytes(self, most: int | None = None) -> bytes:
         """The whole file; TooLargeError when it is longer than ``most`` bytes."""
-        with self._open(buffering=0) as file, _clear_errors(self._path):
-            size = os.fstat(file.fileno()).st_size
-            if most is not None and size > most:
-                raise TooLargeError(f"{self._path}: {size} bytes, more than the {most} allowed")
+        with self._open(most, buffering=0) as file, _clear_errors(self._path):
             return file.read()
 
-    def open(self) -> BinaryIO:
+    def open(self, most: int | None = None) -> BinaryIO:
         """The file, opened for reading; DataError for a pipe or a device, which may never end."""
-        return self._open(buffering=-1)
+        return self._open(most, buffering=-1)
 
-    def _open(self, buffering: int) -> BinaryIO:
+    def _open(self, most: int | None, buffering: int) -> BinaryIO:
         with _clear_errors(self._path):
             file = open(self._path, "rb", buffering, opener=_open_without_waiting)  # noqa: SIM115
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            try:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise DataError(f"{self._path}: is not a regular file")
+                self._limit(found.st_size, most)
+            except BaseException:
                 file.close()
-                raise DataError(f"{self._path}: is not a regular file")
+                raise
             return file
 
-    def path(self) -> AbstractContextManager[Path]:
+    def path(self, most: int | None = None) -> AbstractContextManager[Path]:
         """The file where it lies."""
-        with _clear_errors(self._path):
-            os.stat(self._path)  # noqa: PTH116
+        self._limit(self.size(), most)
         return nullcontext(Path(self._path))
+
+    def _limit(self, size: int, most: int | None) -> None:
+        if most is not None and size > most:
+            raise TooLargeError(f"{self._path}: {size} bytes, more than the {most} allowed")
 
 
 class LocalStore:
@@ -73,7 +90,7 @@ class LocalStore:
 
     def get(self, key: str) -> bytes:
         """The file's bytes."""
-        path = self._folder / key
+        path = self._path(key)
         with _clear_errors(path):
             return path.read_bytes()
 
@@ -84,7 +101,7 @@ class LocalStore:
         which :meth:`list` leaves out and :meth:`sweep` removes. A file that holds the same bytes already is left alone,
         as when a step is run again.
         """
-        path = self._folder / key
+        path = self._path(key)
         if _holds(path, data):
             return
         with _clear_write_errors(path):
@@ -94,20 +111,28 @@ class LocalStore:
 
     def exists(self, key: str) -> bool:
         """Whether the file is there."""
-        return (self._folder / key).is_file()
+        path = self._path(key)
+        with _clear_errors(path):
+            return path.is_file()
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """The keys below a folder, sorted."""
         keys = []
-        for folder, _, names in os.walk(self._folder / prefix):
-            relative = os.path.relpath(folder, self._folder)
-            below = "" if relative == "." else relative + "/"
-            keys += [below + name for name in names if not name.startswith(TEMPORARY_PREFIX)]
+        with _clear_errors(self._folder):
+            for folder, _, names in os.walk(self._folder / prefix, onerror=_raise_unless_absent):
+                relative = os.path.relpath(folder, self._folder)
+                below = "" if relative == "." else relative + "/"
+                keys += [below + name for name in names if not name.startswith(TEMPORARY_PREFIX)]
         yield from sorted(keys)
 
     def delete(self, key: str) -> None:
         """Remove the file, if there is one."""
-        (self._folder / key).unlink(missing_ok=True)
+        path = self._path(key)
+        with _clear_write_errors(path):
+            path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return Path(self.root.below(key).path)
 
     def sweep(self) -> None:
         """Remove unfinished files; who is still writing one notices, and writes it again."""
@@ -224,13 +249,14 @@ class _clear_errors:  # noqa: N801 - reads as a statement
         if isinstance(error, IsADirectoryError):
             raise DataError(f"{self._path}: is a folder, not a file") from error
         if isinstance(error, PermissionError):
-            raise ConfigurationError(f"{self._path}: permission denied; check the owner and the mode") from error
+            raise DeniedError(f"{self._path}: permission denied; check the owner and the mode") from error
         if isinstance(error, OSError) and error.errno in _NO_NAME:
             raise DataError(f"{self._path}: {error.strerror}") from error
+        _raise_if_lost(self._path, error)
 
 
 class _clear_write_errors:  # noqa: N801 - reads as a statement
-    """Says of a place that can never be written to what is wrong with it; a full disk is left to the command."""
+    """Says of a place that cannot be written to what is wrong with it, now or for good."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -243,6 +269,19 @@ class _clear_write_errors:  # noqa: N801 - reads as a statement
             raise ConfigurationError(
                 f"{self._path}: cannot be written: {error.strerror}; choose another place"
             ) from error
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise TemporaryError(f"{self._path}: no space left; free some, then run the same again") from error
+        _raise_if_lost(self._path, error)
+
+
+def _raise_unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
+
+
+def _raise_if_lost(path: Path | str, error: BaseException | None) -> None:
+    if isinstance(error, OSError) and error.errno in _LOST:
+        raise LostError(f"{path}: the disk or network folder is gone ({error.strerror}); bring it back") from error
 
 
 def _read_umask() -> int:

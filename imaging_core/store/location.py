@@ -64,6 +64,13 @@ class Location:
         """The location below this one; ``..`` is resolved."""
         return type(self)(self.scheme, self.host, _normal(posixpath.join(self.path, *parts)))
 
+    def below(self, key: str) -> Self:
+        """The location of an object of this store; DataError when its key leads out of it."""
+        location = self.join(key)
+        if not location.is_within(self):
+            raise DataError(f"{self.for_person()}: {key!r} leads out of it")
+        return location
+
     @property
     def parent(self) -> Self:
         """The folder that holds this location."""
@@ -83,6 +90,16 @@ class Location:
     def key(self) -> str:
         """The path without its leading slash: an S3 object key."""
         return self.path.lstrip("/")
+
+    @property
+    def store(self) -> str:
+        """Bucket or web server, without the object's name; of a file only that it is one."""
+        return "the disk" if self.scheme == FILE else f"{self.scheme}://{self.host}"
+
+    @property
+    def shown(self) -> str:
+        """How messages name this location: without its query, which may hold a signature."""
+        return self.path if self.scheme == FILE else f"{self.scheme}://{self.host}{self.path}"
 
     def same_store(self, other: "Location") -> bool:
         """Whether a relative path can lead from one location to the other."""

@@ -28,14 +28,14 @@ class MemorySource:
             raise TooLargeError(f"{self.location}: {len(self._data)} bytes, more than the {most} allowed")
         return self._data
 
-    def open(self) -> BinaryIO:
+    def open(self, most: int | None = None) -> BinaryIO:
         """A file over the bytes."""
-        return io.BytesIO(self._data)
+        return io.BytesIO(self.bytes(most))
 
     @contextmanager
-    def path(self) -> Iterator[Path]:
+    def path(self, most: int | None = None) -> Iterator[Path]:
         """A temporary file with the same ending; removed when the context ends."""
         with tempfile.NamedTemporaryFile(suffix=self.location.suffix) as file:
-            file.write(self._data)
+            file.write(self.bytes(most))
             file.flush()
             yield Path(file.name)

@@ -4,25 +4,16 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from imaging_core.errors import MissingError, TemporaryError, TooLargeError
+from imaging_core.errors import MissingError
 from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
+from imaging_core.store.s3_read import SHA256, Download, first_bytes, open_ranges
 from imaging_core.store.s3_retry import retrying
-
-RANGE_BYTES = 16 * 1024 * 1024
-"""Objects are spooled to the disk in ranges of this length."""
-
-LARGEST_PUT = 5 * 1024 * 1024 * 1024
-"""The most that S3 takes in one PUT. Only longer objects travel as multipart uploads, since one that a kill breaks off
-stays in the bucket, unseen and paid for."""
-
-BLOCK_BYTES = 1024 * 1024
-_MD5_HEX = 32
+from imaging_core.store.s3_upload import PART_BYTES, upload
 
 
 class S3Source:
@@ -32,60 +23,29 @@ class S3Source:
         self.location = location
 
     def size(self) -> int:
-        """Length in bytes (one HEAD request)."""
-        return retrying(self.location, lambda: _length(self.location))
+        """Length in bytes (one request)."""
+        return first_bytes(self.location, 1)[1].size
 
     def bytes(self, most: int | None = None) -> bytes:
-        """The whole object; its length, and its ETag where that is an MD5, are checked.
+        """The whole object, checked: its length, and its SHA-256 where we wrote it or its ETag where that is an MD5.
 
         TooLargeError, before anything is read, when it is longer than ``most`` bytes.
         """
-        return retrying(self.location, lambda: _get(self.location, most=most))
+        file = io.BytesIO()
+        Download(self.location, file, most).run()
+        return file.getvalue()
 
-    def open(self) -> BinaryIO:
-        """A seekable file that fetches the blocks that are read."""
-        return io.BufferedReader(_RangedFile(self.location, self.size()), BLOCK_BYTES)
+    def open(self, most: int | None = None) -> BinaryIO:
+        """A seekable file that fetches the blocks that are read; TemporaryError once the object was replaced."""
+        return open_ranges(self.location, most)
 
     @contextmanager
-    def path(self) -> Iterator[Path]:
-        """The object spooled to a temporary file, removed when the context ends."""
+    def path(self, most: int | None = None) -> Iterator[Path]:
+        """The object in a temporary file, checked as :meth:`bytes` does, and removed when the context ends."""
         with tempfile.NamedTemporaryFile(suffix=self.location.suffix) as file:
-            for offset in range(0, self.size(), RANGE_BYTES):
-                file.write(_get_range(self.location, offset, RANGE_BYTES))
+            Download(self.location, file, most).run()
             file.flush()
             yield Path(file.name)
-
-
-class _RangedFile(io.RawIOBase):
-    """A raw seekable file over ranged GET requests."""
-
-    def __init__(self, location: Location, size: int) -> None:
-        self._location = location
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
-        length = min(len(buffer), self._size - self._at)
-        if length <= 0:
-            return 0
-        data = _get_range(self._location, self._at, length)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 class S3Store:
@@ -97,17 +57,21 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         """The object's bytes."""
-        return S3Source(self.root.join(key)).bytes()
+        return S3Source(self.root.below(key)).bytes()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write an object by one PUT, which leaves nothing behind when it is broken off."""
-        location = self.root.join(key)
-        retrying(location, lambda: self._put(location, data))
+        """Write an object with its SHA-256: one PUT, or a multipart upload that is completed or aborted."""
+        location = self.root.below(key)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if len(data) > PART_BYTES:
+            upload(location, data, sha256)
+        else:
+            retrying(location, lambda: _put(location, data, sha256))
 
     def exists(self, key: str) -> bool:
         """Whether the object is there."""
         try:
-            S3Source(self.root.join(key)).size()
+            S3Source(self.root.below(key)).size()
         except MissingError:
             return False
         return True
@@ -115,19 +79,15 @@ class S3Store:
     def list(self, prefix: str = "") -> Iterator[str]:
         """The keys below a folder, sorted."""
         start = _below(self.root)
-        names = retrying(self.root, lambda: [name for name, _ in _objects(self.root, start + prefix, recursive=True)])
-        yield from sorted(name[len(start) :] for name in names)
+        yield from sorted(name[len(start) :] for name, _ in _objects(self.root, start + prefix, recursive=True))
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
-        location = self.root.join(key)
+        location = self.root.below(key)
         retrying(location, lambda: client().remove_object(location.host, location.key))
 
     def sweep(self) -> None:
-        """A server keeps nothing of a PUT that was broken off."""
-
-    def _put(self, location: Location, data: bytes) -> None:
-        client().put_object(location.host, location.key, io.BytesIO(data), len(data), part_size=LARGEST_PUT)
+        """Whoever writes an object again aborts what was broken off of it."""
 
 
 def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
@@ -137,45 +97,30 @@ def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
         by_folder.setdefault(location.parent, set()).add(location)
     sizes: dict[Location, int] = {}
     for folder, members in by_folder.items():
-        for name, size in retrying(folder, partial(_objects, folder, _below(folder), recursive=False)):
+        for name, size in _objects(folder, _below(folder), recursive=False):
             location = Location(folder.scheme, folder.host, "/" + name)
             if location in members:
                 sizes[location] = size
     return sizes
 
 
-def _length(location: Location) -> int:
-    size = client().stat_object(location.host, location.key).size
-    if size is None:
-        raise TemporaryError(f"{location}: the S3 server names no length; try again")
-    return size
-
-
-def _get_range(location: Location, offset: int, length: int) -> bytes:
-    return retrying(location, lambda: _get(location, offset, length))
-
-
-def _get(location: Location, offset: int = 0, length: int | None = None, most: int | None = None) -> bytes:
-    response = client().get_object(location.host, location.key, offset, length or 0)
-    announced = response.headers.get("Content-Length")
-    with closing(response):
-        if most is not None and announced is not None and int(announced) > most:
-            raise TooLargeError(f"{location}: {announced} bytes, more than the {most} allowed")
-        data: bytes = response.read()
-        response.release_conn()
-    if announced is not None and len(data) != int(announced):
-        raise TemporaryError(f"{location}: {len(data)} of {announced} bytes arrived; try again")
-    etag = response.headers.get("ETag", "").strip('"')
-    if length is None and len(etag) == _MD5_HEX and "x-amz-server-side-encryption" not in response.headers:
-        digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if digest != etag.lower():
-            raise TemporaryError(f"{location}: the bytes do not fit the object's ETag; try again")
-    return data
+def _put(location: Location, data: bytes, sha256: str) -> None:
+    client().put_object(
+        location.host, location.key, io.BytesIO(data), len(data), metadata={SHA256: sha256}, part_size=PART_BYTES
+    )
 
 
 def _objects(within: Location, prefix: str, *, recursive: bool) -> list[tuple[str, int]]:
-    listed = client().list_objects(within.host, prefix, recursive=recursive)
-    return [(each.object_name, each.size) for each in listed if each.object_name and each.size is not None]
+    """Names and sizes; a listing of many pages that breaks off goes on after the last name that came."""
+    found: list[tuple[str, int]] = []
+
+    def go_on() -> None:
+        after = found[-1][0] if found else None
+        listed = client().list_objects(within.host, prefix, recursive=recursive, start_after=after)
+        found.extend((each.object_name, each.size) for each in listed if each.object_name and each.size is not None)
+
+    retrying(within, go_on, lambda: len(found))
+    return found
 
 
 def _below(folder: Location) -> str:

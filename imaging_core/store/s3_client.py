@@ -1,19 +1,18 @@
 """The S3 client of this process: endpoint, credentials, TLS, proxies and time-outs from AWS's usual environment."""
 
-import configparser
 import os
-import urllib.request
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import certifi
 import urllib3
 from minio import Minio
-from minio.credentials.providers import AWSConfigProvider, EnvAWSProvider, IamAwsProvider, Provider
 
 from imaging_core.errors import ConfigurationError
+from imaging_core.store.connection import pool, proxy_for
+from imaging_core.store.s3_credentials import find_credentials
+from imaging_core.store.s3_profile import Profile, read_profile
 
 CONNECTIONS = 64
 """Connections that a process keeps open; more threads than that wait for one."""
@@ -22,11 +21,8 @@ CONNECT_SECONDS = 10
 READ_SECONDS = 60
 DEFAULT_REGION = "us-east-1"
 
-_OWN_IDENTITY = (
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-)
+_AMAZON = "Amazon"
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 @lru_cache(maxsize=1)
@@ -35,75 +31,67 @@ def client() -> Minio:
 
     Read from the environment: AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL), AWS_REGION, AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE and the files in ``~/.aws``, AWS_CA_BUNDLE, HTTPS_PROXY and
-    NO_PROXY; without keys, a pod's or an instance's own identity.
+    NO_PROXY; without keys, a pod's own identity; without that, nobody's, for public buckets. An empty variable is as
+    good as none. Buckets are addressed by the path, on Amazon's own servers by the host name.
 
     Raises:
-        ConfigurationError: the endpoint is not a URL of a server, or there are no credentials.
+        ConfigurationError: the endpoint is not a URL of a server, or what names the credentials cannot be used.
     """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _profile_region()
-    if endpoint is None:
-        endpoint = f"https://s3.{region}.amazonaws.com" if region else "https://s3.amazonaws.com"
-    elif region is None:
-        region = DEFAULT_REGION
+    profile = read_profile()
+    region = _region(profile)
+    where, endpoint = _endpoint(profile)
     url = urlsplit(endpoint)
     if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or url.username:
-        raise ConfigurationError(
-            "AWS_ENDPOINT_URL_S3: not the address of an S3 server; give http(s)://host:port without a path"
-        )
+        raise ConfigurationError(f"{where}: not the address of an S3 server; give http(s)://host:port without a path")
+    if region is None and where != _AMAZON:
+        region = DEFAULT_REGION
     return Minio(
         url.netloc,
         secure=url.scheme == "https",
         region=region,
-        credentials=_credentials(),
-        http_client=_pool(endpoint),
+        credentials=find_credentials(profile, _pool_for),
+        http_client=_pool_for(endpoint),
     )
 
 
 os.register_at_fork(after_in_child=client.cache_clear)
 
 
-def _credentials() -> Provider:
-    if os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY"):
-        return EnvAWSProvider()
-    from_file = AWSConfigProvider()
-    try:
-        from_file.retrieve()
-    except (ValueError, configparser.Error):
-        pass
-    else:
-        return from_file
-    if any(os.environ.get(name) for name in _OWN_IDENTITY):
-        return IamAwsProvider()
-    raise ConfigurationError(
-        "no S3 credentials: set AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY or AWS_PROFILE (of ~/.aws/credentials)"
-    )
+def address() -> str:
+    """Where requests go: ``http(s)://host:port``."""
+    return _endpoint(read_profile())[1].rstrip("/")
 
 
-def _profile_region() -> str | None:
-    profile = os.environ.get("AWS_PROFILE", "default")
-    parser = configparser.ConfigParser()
-    try:
-        parser.read(os.environ.get("AWS_CONFIG_FILE") or Path.home() / ".aws" / "config")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"~/.aws/config: not readable ({type(error).__name__}); mend it or set AWS_REGION"
-        ) from error
-    section = profile if profile == "default" else f"profile {profile}"
-    return parser.get(section, "region", fallback=None)
+def has_credentials() -> bool:
+    """Whether the requests of this process are signed."""
+    return find_credentials(read_profile(), _pool_for) is not None
 
 
-def _pool(endpoint: str) -> urllib3.PoolManager:
-    url = urlsplit(endpoint)
-    proxy = urllib.request.getproxies().get(url.scheme)
-    manager: Callable[..., urllib3.PoolManager] = urllib3.PoolManager
-    if proxy and not urllib.request.proxy_bypass(url.netloc):
-        manager = partial(urllib3.ProxyManager, proxy)
-    return manager(
+def _endpoint(profile: Profile) -> tuple[str, str]:
+    """What names the endpoint, and the endpoint."""
+    for name in _ENDPOINTS:
+        if value := os.environ.get(name):
+            return name, value
+    if profile.endpoint_url:
+        return f"endpoint_url of profile {profile.name!r}", profile.endpoint_url
+    region = _region(profile)
+    return _AMAZON, f"https://s3.{region}.amazonaws.com" if region else "https://s3.amazonaws.com"
+
+
+def _region(profile: Profile) -> str | None:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
+
+
+def _pool_for(url: str) -> urllib3.PoolManager:
+    authorities = os.environ.get("AWS_CA_BUNDLE") or read_profile().get("ca_bundle") or os.environ.get("SSL_CERT_FILE")
+    if authorities and not Path(authorities).is_file():
+        raise ConfigurationError(f"AWS_CA_BUNDLE: {authorities}: there is no such file")
+    return pool(
+        proxy_for(url),
         maxsize=CONNECTIONS,
         block=True,
         timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        retries=False,  # what is worth a retry is decided once, in s3_retry.py
+        retries=False,  # what is worth a retry is decided once, in retry.py
         cert_reqs="CERT_REQUIRED",
-        ca_certs=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        ca_certs=authorities or certifi.where(),
     )

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -120,6 +121,22 @@ def test_a_full_disk_is_temporary_and_a_forbidden_file_is_configuration() -> Non
     forbidden = run("raise PermissionError(errno.EACCES, 'Permission denied', '/data/x')")
     assert forbidden.returncode == 78
     assert "/data/x: permission denied" in forbidden.stderr
+
+
+def test_no_memory_is_temporary() -> None:
+    ended = run("return len(bytearray(2**62))")
+    assert ended.returncode == 75
+    assert ended.stderr == "error: no memory left; give the step more, then run the same again\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("raise errors.DataError('x')", 65), ("raise KeyboardInterrupt", 130), ("1 / 0", 70)]
+)
+def test_a_log_on_a_full_disk_does_not_change_the_exit_code(end: str, code: int) -> None:
+    program = [sys.executable, "-c", SAY.format(body=end)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(program, stdout=subprocess.DEVNULL, stderr=full, check=False)
+    assert ended.returncode == code
 
 
 def test_a_bug_is_not_dressed_up_as_anything_else() -> None:

@@ -13,7 +13,7 @@ from imaging_core.models.bundle import pack
 from imaging_core.models.card import UNPACKED
 from imaging_core.models.initialise import initialise
 from imaging_core.models.registry import build
-from imaging_core.store import Location, http
+from imaging_core.store import Location, retry
 from tests import small_run
 from tests.small_run import crop, infer, make_bundle, make_images, make_masks, records, split
 
@@ -227,7 +227,7 @@ class Flaky(BaseHTTPRequestHandler):
 
 
 def test_a_server_that_is_down_is_temporary_and_resuming_mends_it(folder, monkeypatch):
-    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "GIVE_UP_SECONDS", 0)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:

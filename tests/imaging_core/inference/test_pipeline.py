@@ -17,6 +17,7 @@ from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, TemporaryError
 from imaging_core.inference import pipeline as pipeline_module
+from imaging_core.inference.alone import run_within_memory
 from imaging_core.inference.cache import open_cache
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
@@ -111,6 +112,7 @@ def make(request):
                 else SegmentationHead(card, device, Limits(), decoders, probabilities=True)
             )
             self.told, self.files, self.lines = {}, {}, []
+            self.write = self.files.__setitem__
             lock = threading.Lock()
 
             def keep(result):
@@ -118,20 +120,32 @@ def make(request):
                     assert result.task.position not in self.told
                     self.told[result.task.position] = result
 
-            self.pipeline = Pipeline(
-                card,
-                Network(card, module, device),
-                head,
-                device,
-                Settings(2, Limits(), decoders),
-                tell=tell or keep,
-                write=write or self.files.__setitem__,
-                log=BatchLog(head.figure, batch, 0, self.lines.append),
-                cache=cache and open_cache(Location.parse(str(cache)), {"model": "test"}, head, self.lines.append),
-            )
+            self.network, self.pipelines = Network(card, module, device), []
+            self.log = BatchLog(head.figure, batch, 0, self.lines.append)
+
+            place = cache and Location.parse(str(cache))
+            kept = place and open_cache(place, {"model": "test"}, head, self.lines.append)
+
+            def pipeline(alone):
+                self.pipelines.append(
+                    Pipeline(
+                        card,
+                        self.network,
+                        head,
+                        device,
+                        Settings(2, Limits(), decoders, alone),
+                        tell=tell or keep,
+                        write=write or self.write,
+                        log=self.log,
+                        cache=kept,
+                    )
+                )
+                return self.pipelines[-1]
+
+            self.make = pipeline
 
         def run(self, tasks, pending=None):
-            return self.pipeline.run(tasks, pending or PendingSignal())
+            return run_within_memory(self.make, tasks, pending or PendingSignal())
 
     return Made
 
@@ -222,8 +236,8 @@ def test_a_large_case_is_decoded_only_as_fast_as_it_is_used(make):
 
     made = make("classification", Slow())
     seen = []
-    forward = made.pipeline._network._module.forward
-    made.pipeline._network._module.forward = lambda batch: (seen.append(made.tiles.given), forward(batch))[1]
+    forward = made.network._module.forward
+    made.network._module.forward = lambda batch: (seen.append(made.tiles.given), forward(batch))[1]
     made.run([task(0, 10, 10)])
     ahead = [given - 4 * number for number, given in enumerate(seen, start=1)]
     assert len(seen) == 25
@@ -232,7 +246,7 @@ def test_a_large_case_is_decoded_only_as_fast_as_it_is_used(make):
 
 def test_log_lines_count_the_inputs_of_all_cases(make):
     made = make("classification", Brightness())
-    made.pipeline._log.expect(2)
+    made.log.expect(2)
     made.run([task(0, 2, 3), task(1, 1, 2)])
     assert made.lines == ["Batch 1/2", "Batch 2/2"]
 
@@ -252,9 +266,9 @@ def test_what_breaks_a_stage_ends_the_run_with_its_error(make, stage):
     )
     if stage == "decode":
         made.tiles.decode = full
-    with pytest.raises(RuntimeError if stage == "compute" else OSError):
+    with pytest.raises(TemporaryError if stage == "compute" else OSError):
         made.run(task(position, 2, 2) for position in range(200))
-    assert not made.pipeline._flow.running
+    assert not any(pipeline._flow.running for pipeline in made.pipelines)
 
 
 def test_a_decoder_that_gives_fewer_inputs_than_promised_is_a_defect(make):
@@ -262,6 +276,59 @@ def test_a_decoder_that_gives_fewer_inputs_than_promised_is_a_defect(make):
     made.tiles.decode = lambda *_: Case((SIDE, SIDE), 2, iter([]))
     with pytest.raises(ValueError, match="promised 2"):
         made.run([task(0, 1, 1)])
+
+
+def test_a_case_that_found_no_memory_beside_others_is_done_after_them_with_the_same_result(make):
+    torch.manual_seed(1)
+    network = nn.Conv2d(1, 1, 3, padding=1)
+    undisturbed, short = make("segmentation", network), make("segmentation", network)
+    decode, told_before = short.tiles.decode, []
+
+    def hungry(sources, channels, limits):
+        if sources[0].location.name == "1.tiles":
+            told_before.append(len(short.told))
+            if len(told_before) == 1:
+                raise MemoryError
+        return decode(sources, channels, limits)
+
+    short.tiles.decode = hungry
+    tasks = [task(position, 1, 2) for position in range(9)]
+    undisturbed.run(tasks)
+    short.run(tasks)
+    assert told_before[1] == 8
+    assert short.files == undisturbed.files
+
+
+@pytest.mark.parametrize("stage", ["compute", "write"])
+def test_when_memory_runs_out_for_all_what_is_under_way_is_done_one_by_one(make, stage):
+    torch.manual_seed(1)
+    network = nn.Conv2d(1, 1, 3, padding=1)
+
+    class Short(nn.Module):
+        calls = 0
+
+        def forward(self, batch):
+            self.calls += 1
+            if stage == "compute" and self.calls == 2:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+            return network(batch)
+
+    undisturbed, short = make("segmentation", network), make("segmentation", Short())
+    write, writes = short.files.__setitem__, []
+
+    def hungry(key, data):
+        writes.append(key)
+        if stage == "write" and len(writes) == 3:
+            raise MemoryError
+        write(key, data)
+
+    short.write = hungry
+    tasks = [task(position, 1, 2) for position in range(30)]
+    undisturbed.run(tasks)
+    short.run(tasks)
+    assert len(short.pipelines) > 1
+    assert short.told.keys() == undisturbed.told.keys()
+    assert short.files == undisturbed.files
 
 
 def test_no_memory_for_one_case_fails_that_case(make):

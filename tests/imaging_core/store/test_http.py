@@ -1,14 +1,15 @@
 """Reading over HTTP from a real server on the loopback interface."""
 
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.registry import decode_sample
-from imaging_core.errors import ConfigurationError, DataError, MissingError, TemporaryError, TooLargeError
-from imaging_core.store import Location, http, open_source
+from imaging_core.errors import DataError, DeniedError, LostError, MissingError, TemporaryError, TooLargeError
+from imaging_core.store import Location, open_source, retry
 
 BODY = bytes(range(256)) * 40
 
@@ -23,6 +24,9 @@ class Server(ThreadingHTTPServer):
         self.answers = {}
         self.requests = []
         self.host = f"127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_):
+        """A client that has read enough closes the line."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,13 +54,19 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(http, "PAUSE_SECONDS", 0.01)
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with Server() as running:
         threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
         yield running
         running.shutdown()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Gives up at once: a server is lost for good sooner than in two minutes."""
+    monkeypatch.setattr(retry, "GIVE_UP_SECONDS", 0)
+    monkeypatch.setattr(retry, "_given_up", Counter())
 
 
 def source(server, path="/scans/a%20b%23.jpg"):
@@ -89,7 +99,8 @@ def test_a_query_reaches_the_server_and_no_message(server):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, MissingError), (410, MissingError), (403, ConfigurationError), (400, DataError)]
+    ("status", "error"),
+    [(404, MissingError), (410, MissingError), (403, DeniedError), (401, DeniedError), (400, DataError)],
 )
 def test_what_no_retry_mends_is_asked_once(server, status, error):
     answer(server, (status, {}, b"no"))
@@ -103,7 +114,7 @@ def test_a_server_that_recovers_is_asked_again(server):
     assert source(server).bytes() == BODY
 
 
-def test_a_server_that_does_not_recover_is_temporary(server):
+def test_a_server_that_does_not_recover_is_temporary(server, impatient):
     answer(server, (503, {}, b""))
     with pytest.raises(TemporaryError, match="503"):
         source(server).bytes()
@@ -114,13 +125,30 @@ def test_a_body_that_breaks_off_is_read_again_from_its_start(server):
     assert source(server).bytes() == BODY
 
 
-def test_a_body_that_always_breaks_off_is_never_taken_for_whole(server):
+def test_what_does_not_come_although_others_do_is_temporary_and_when_nothing_comes_the_server_is_lost(
+    server, impatient
+):
+    answer(server, (503, {}, b""), path="/broken")
+    answer(server, (200, {}, BODY), path="/sound")
+    for _ in range(retry.LOST_AFTER):
+        with pytest.raises(TemporaryError) as given_up:
+            source(server, "/broken").bytes()
+        assert not isinstance(given_up.value, LostError)
+        assert source(server, "/sound").bytes() == BODY
+    for _ in range(retry.LOST_AFTER - 1):
+        with pytest.raises(TemporaryError):
+            source(server, "/broken").bytes()
+    with pytest.raises(LostError):
+        source(server, "/broken").bytes()
+
+
+def test_a_body_that_always_breaks_off_is_never_taken_for_whole(server, impatient):
     answer(server, (200, {"Content-Length": str(len(BODY) + 1)}, BODY))
     with pytest.raises(TemporaryError):
         source(server).bytes()
 
 
-def test_a_port_where_nobody_listens_is_temporary(server):
+def test_a_port_where_nobody_listens_is_temporary(server, impatient):
     server.server_close()
     with pytest.raises(TemporaryError):
         source(server).bytes()

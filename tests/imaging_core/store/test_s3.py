@@ -4,14 +4,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from imaging_core.errors import ConfigurationError, MissingError, TemporaryError
-from imaging_core.store import Location, Store, open_source, open_store, s3_retry, sizes
+from imaging_core.store import Location, Store, open_source, open_store, retry, sizes
 from imaging_core.store.s3_client import client
-from tests.s3_server import BUCKET, S3Server, Toxiproxy, running_server, running_toxiproxy
+from tests.s3_server import BUCKET, S3Server, Toxiproxy
 
 AWKWARD = [
     "plain.png",
@@ -25,43 +24,6 @@ AWKWARD = [
     "deep/er/x.png",
 ]
 LARGE = bytes(range(256)) * 160_000
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with running_server(tmp_path_factory.mktemp("minio")) as server:
-        yield server
-
-
-@pytest.fixture
-def s3(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Store]:
-    """A store under a prefix of its own, straight to the server."""
-    use(monkeypatch, server, server.endpoint)
-    yield open_store(Location.parse(f"s3://{BUCKET}/{request.node.name}"))
-    client.cache_clear()
-
-
-@pytest.fixture(scope="module")
-def proxy(server: S3Server) -> Iterator[Toxiproxy]:
-    with running_toxiproxy(server.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def faulty(
-    server: S3Server, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Store]:
-    """A store whose connections all pass through toxiproxy."""
-    use(monkeypatch, server, proxy.endpoint)
-    yield open_store(Location.parse(f"s3://{BUCKET}/{request.node.name}"))
-    proxy.reset()
-    client.cache_clear()
-
-
-def use(monkeypatch: pytest.MonkeyPatch, server: S3Server, endpoint: str) -> None:
-    client.cache_clear()
-    for name, value in server.environment(endpoint).items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("key", AWKWARD)
@@ -179,7 +141,7 @@ def test_an_outage_is_waited_for(faulty: Store, proxy: Toxiproxy) -> None:
 
 
 def test_an_outage_without_end_is_temporary(faulty: Store, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(s3_retry, "GIVE_UP_SECONDS", 2)
+    monkeypatch.setattr(retry, "GIVE_UP_SECONDS", 2)
     proxy.enable(False)
     with pytest.raises(TemporaryError, match="does not answer as it should"):
         faulty.get("k")
@@ -189,7 +151,7 @@ def test_an_outage_without_end_is_temporary(faulty: Store, proxy: Toxiproxy, mon
 def test_an_interrupted_upload_leaves_nothing_half_written(
     faulty: Store, proxy: Toxiproxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_retry, "GIVE_UP_SECONDS", 2)
+    monkeypatch.setattr(retry, "GIVE_UP_SECONDS", 2)
     proxy.add("limit_data", "upstream", bytes=1_000_000)
     with pytest.raises(TemporaryError):
         faulty.put("large", LARGE)

@@ -1,6 +1,8 @@
 """S3 as hospitals have it: busy servers, private certificate authorities, proxies."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -8,76 +10,147 @@ import trustme
 
 from imaging_core.errors import ConfigurationError
 from imaging_core.store import Location, Store, open_store
+from imaging_core.store.connection import proxy_for
 from imaging_core.store.s3_client import client
-from tests.http_relay import running_relay
-from tests.s3_server import BUCKET, S3Server, running_server
+from tests.http_relay import Relay
+from tests.s3_server import BUCKET, S3Server, running_server, running_toxiproxy
+
+DATA = bytes(range(256)) * 40_000
+
+
+@dataclass(frozen=True)
+class Private:
+    """A server whose certificate an authority of its own has signed."""
+
+    server: S3Server
+    authority: Path
+    store: Store
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with running_server(tmp_path_factory.mktemp("minio")) as server:
-        yield server
-
-
-@pytest.fixture
-def store(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    client.cache_clear()
-    for name, value in server.environment().items():
-        monkeypatch.setenv(name, value)
-    yield open_store(Location.parse(f"s3://{BUCKET}/runs"))
-    client.cache_clear()
-
-
-def test_a_storm_of_503_is_waited_out(store: Store, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running_relay(f"127.0.0.1:{server.port}", busy=6) as relay:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", relay.endpoint)
-        client.cache_clear()
-        store.put("k", b"value")
-        relay.busy = 3
-        assert store.get("k") == b"value"
-        relay.busy = 3
-        assert list(store.list()) == ["k"]
-        assert relay.relayed == 3
-
-
-def test_a_private_certificate_authority_is_trusted_when_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[S3Server, Path]]:
+    folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1")
-    certificates = tmp_path / "certs"
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    certificates = folder / "certs"
     certificates.mkdir()
     certificate.private_key_pem.write_to_path(certificates / "private.key")
     for part in certificate.cert_chain_pems:
         part.write_to_path(certificates / "public.crt", append=True)
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    with running_server(tmp_path / "minio", certificates) as server:
-        for name, value in server.environment().items():
-            monkeypatch.setenv(name, value)
-        store = open_store(Location.parse(f"s3://{BUCKET}/runs"))
-
-        monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-        client.cache_clear()
-        with pytest.raises(ConfigurationError, match="certificate is not trusted; set AWS_CA_BUNDLE"):
-            store.get("k")
-
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "authority.pem"))
-        client.cache_clear()
-        store.put("k", b"value")
-        assert store.get("k") == b"value"
-    client.cache_clear()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    with running_server(folder / "minio", certificates) as server:
+        yield server, folder / "authority.pem"
 
 
-def test_a_proxy_is_used_except_where_no_proxy_says_so(
-    store: Store, server: S3Server, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def private(bare: None, tls_server: tuple[S3Server, Path], monkeypatch: pytest.MonkeyPatch) -> Private:
+    server, authority = tls_server
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return Private(server, authority, open_store(Location.parse(f"s3://{BUCKET}/runs")))
+
+
+def test_a_storm_of_503_is_waited_out(relayed: Store, relay: Relay) -> None:
+    relay.busy(6)
+    relayed.put("k", b"value")
+    relay.busy(3)
+    assert relayed.get("k") == b"value"
+    relay.busy(3)
+    assert list(relayed.list()) == ["k"]
+    assert len(relay.requests) == 7 + 4 + 4
+
+
+def test_a_private_certificate_authority_is_trusted_when_named(
+    private: Private, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.put("k", b"value")
-    with running_relay(f"127.0.0.1:{server.port}") as relay:
-        monkeypatch.setenv("http_proxy", relay.endpoint)
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        client.cache_clear()
-        assert store.get("k") == b"value"
-        assert relay.relayed == 1
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        client.cache_clear()
-        assert store.get("k") == b"value"
-        assert relay.relayed == 1
+    with pytest.raises(ConfigurationError, match="certificate is not trusted; set AWS_CA_BUNDLE"):
+        private.store.get("k")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(private.authority))
+    client.cache_clear()
+    private.store.put("k", b"value")
+    assert private.store.get("k") == b"value"
+
+
+def test_a_file_of_authorities_that_is_not_there_is_named(private: Private, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such.pem")
+    with pytest.raises(ConfigurationError, match=r"AWS_CA_BUNDLE: /no/such\.pem: there is no such file"):
+        private.store.get("k")
+
+
+def test_a_line_that_breaks_under_tls_is_no_wrong_certificate(
+    private: Private, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(private.authority))
+    with running_toxiproxy(private.server.port) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint.replace("http:", "https:"))
+        for kind, attributes in (("limit_data", {"bytes": 1_000_000}), ("reset_peer", {"timeout": 20})):
+            proxy.add(kind, **attributes)
+            threading.Timer(1.0, proxy.remove, [kind]).start()
+            private.store.put("k", DATA)
+            assert private.store.get("k") == DATA
+
+
+def test_https_where_there_is_no_tls_is_told(s3: Store, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.endpoint.replace("http:", "https:"))
+    with pytest.raises(ConfigurationError, match="does not speak TLS there"):
+        s3.get("k")
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_is_used_except_where_no_proxy_says_so(
+    s3: Store, relay: Relay, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, relay.endpoint)
+    s3.put("k", b"value")
+    assert len(relay.requests) == 1
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    client.cache_clear()
+    assert s3.get("k") == b"value"
+    assert len(relay.requests) == 1
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY"])
+def test_a_proxy_with_a_password_tunnels_tls(
+    private: Private, relay: Relay, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    relay.login = "clinic:s p@ce"
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(private.authority))
+    monkeypatch.setenv(variable, relay.endpoint.replace("http://", "http://clinic:s%20p%40ce@"))
+    private.store.put("k", DATA)
+    assert private.store.get("k") == DATA
+    assert relay.requests == [("CONNECT", f"127.0.0.1:{private.server.port}")]
+
+    monkeypatch.setenv(variable, relay.endpoint.replace("http://", "http://clinic:wrong@"))
+    client.cache_clear()
+    with pytest.raises(ConfigurationError, match="proxy refuses the connection; check HTTPS_PROXY") as refused:
+        private.store.get("k")
+    assert "wrong" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "used"),
+    [
+        ("", "https://s3.hospital.example", True),
+        ("s3.hospital.example", "https://s3.hospital.example:9000", False),
+        (".hospital.example", "https://s3.hospital.example", False),
+        ("hospital.example", "https://s3.hospital.example", False),
+        ("other.example", "https://s3.hospital.example", True),
+        ("s3.hospital.example:9000", "https://s3.hospital.example:9000", False),
+        ("s3.hospital.example:9000", "https://s3.hospital.example:9001", True),
+        ("s3.hospital.example:443", "https://s3.hospital.example", False),
+        ("10.0.0.0/8, 192.168.0.0/16", "http://10.1.2.3:9000", False),
+        ("10.0.0.0/8,192.168.0.0/16", "http://192.168.7.7", False),
+        ("10.0.0.0/8", "http://11.1.2.3:9000", True),
+        ("10.0.0.0/8", "https://s3.hospital.example", True),
+        ("nonsense/8", "http://10.1.2.3:9000", True),
+        ("*", "https://s3.hospital.example", False),
+    ],
+)
+@pytest.mark.parametrize("variable", ["no_proxy", "NO_PROXY"])
+def test_no_proxy_names_hosts_ports_and_networks(
+    bare: None, monkeypatch: pytest.MonkeyPatch, variable: str, no_proxy: str, url: str, used: bool
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "proxy.example:3128")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv(variable, no_proxy)
+    assert proxy_for(url) == ("http://proxy.example:3128" if used else None)

@@ -1,0 +1,65 @@
+"""When memory runs out: the cases that found none are done one after the other, with nothing else under way."""
+
+import ctypes
+import gc
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from imaging_core.inference.flow import StageTime
+from imaging_core.inference.pipeline import Pipeline
+from imaging_core.inference.signals import PendingSignal
+from imaging_core.inference.task import Task
+
+
+def run_within_memory(
+    make: Callable[[bool], Pipeline], tasks: Iterable[Task], pending: PendingSignal
+) -> dict[str, StageTime]:
+    """Infer all tasks; returns each stage's time.
+
+    A case that finds no memory beside others gets another attempt with all of it, and fails when that is not enough.
+    When there is none for what belongs to no single case, a batch say, all that is under way is done so.
+
+    Args:
+        make: makes a pipeline, for one case alone or for many.
+        tasks: the cases.
+        pending: tells of signals.
+
+    Raises:
+        TemporaryError: there is no memory even for a batch with one case.
+        Whatever else ends a run of the pipeline.
+    """
+    waiting = iter(tasks)
+    times: dict[str, StageTime] = {}
+    ended = False
+    while not ended:
+        pipeline = make(False)
+        try:
+            pipeline.run(waiting, pending)
+            ended = True
+        except MemoryError:
+            pipeline.leave(pending)
+        left = [pipeline.left[position] for position in sorted(pipeline.left)]
+        _add(times, pipeline.times)
+        del pipeline
+        for task in left:
+            _give_memory_back()
+            alone = make(True)
+            alone.run([task], pending)
+            _add(times, alone.times)
+    return times
+
+
+def _add(times: dict[str, StageTime], more: dict[str, StageTime]) -> None:
+    for name, each in more.items():
+        total = times.setdefault(name, StageTime())
+        total.threads = max(total.threads, each.threads)
+        total.busy_seconds += each.busy_seconds
+        total.wait_seconds += each.wait_seconds
+        total.cpu_seconds += each.cpu_seconds
+
+
+def _give_memory_back() -> None:
+    """Free what nobody holds any more, so that one large piece can be had."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # not every C library has it
+        ctypes.CDLL(None).malloc_trim(0)
