@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import struct
 import threading
 import time
 
@@ -13,141 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place
-from imaging_core.decode.registry import DECODERS
+from imaging_core.decode.case import Case
 from imaging_core.errors import DataError, TemporaryError
 from imaging_core.inference import pipeline as pipeline_module
-from imaging_core.inference.alone import run_within_memory
-from imaging_core.inference.cache import open_cache
-from imaging_core.inference.classification import ClassificationHead
-from imaging_core.inference.device import Device, fix_algorithms
 from imaging_core.inference.head import Outcome
-from imaging_core.inference.network import Network
-from imaging_core.inference.pipeline import Pipeline, Settings
-from imaging_core.inference.progress import BatchLog
-from imaging_core.inference.segmentation import SegmentationHead
-from imaging_core.inference.signals import PendingSignal, deferred_signals
+from imaging_core.inference.signals import deferred_signals
 from imaging_core.inference.task import Task, Truth
-from imaging_core.models.card import UNPACKED, make_card
 from imaging_core.store import Location, open_source
-from imaging_core.store.memory import MemorySource
-
-SIDE = 16
-
-
-class Tiles:
-    """A format of this test: ``TILE``, rows, columns, seed, how many tiles to give. Each tile is one model input."""
-
-    name = "tiles"
-    suffixes = frozenset({".tiles"})
-    whole = True
-
-    def __init__(self):
-        self.given = 0
-
-    def recognises(self, head):
-        return head.startswith(b"TILE")
-
-    def decode(self, sources, channels, limits):  # noqa: ARG002 - the protocol's
-        _, rows, columns, seed, good = struct.unpack("4s4I", sources[0].bytes())
-
-        def tiles():
-            random = np.random.default_rng(seed)
-            for number in range(rows * columns):
-                if number == good:
-                    raise CaseError("unreadable", f"tile {number} is damaged")
-                self.given += 1
-                pixels = random.integers(0, 256, (SIDE, SIDE, channels), dtype=np.uint8)
-                offset = (number // columns * SIDE, number % columns * SIDE)
-                yield ModelInput(pixels, Place(offset, (SIDE, SIDE)))
-
-        return Case((rows * SIDE, columns * SIDE), rows * columns, tiles())
-
-
-def tiles_of(rows, columns, seed):
-    random = np.random.default_rng(seed)
-    return [random.integers(0, 256, (SIDE, SIDE, 1), dtype=np.uint8) for _ in range(rows * columns)]
-
-
-def task(position, rows, columns, good=10**6):
-    data = struct.pack("4s4I", b"TILE", rows, columns, position, good)
-    return Task(position, f"{position:03d}", (MemorySource(Location.parse(f"{position}.tiles"), data),), Truth())
-
-
-class Brightness(nn.Module):
-    """Two scores: the mean of the pixels and its opposite."""
-
-    def forward(self, batch):
-        mean = batch.mean((1, 2, 3)) - 0.5
-        return torch.stack([mean, -mean], 1)
-
-
-@pytest.fixture
-def make(request):
-    """Makes a pipeline; what it tells and writes is kept."""
-
-    class Made:
-        def __init__(self, task_name, module, *, write=None, tell=None, batch=4, cache=None):
-            fix_algorithms(1, "fp32")
-            device = Device(torch.device("cpu"), "fp32")
-            kind = "multiclass" if task_name == "classification" else "binary"
-            card = make_card(
-                {
-                    "name": "test", "task": task_name, "batch": batch,
-                    "architecture": {"name": "none"}, "input": {"height": SIDE, "width": SIDE, "channels": 1},
-                    "output": {
-                        "kind": kind,
-                        "activation": "softmax" if kind == "multiclass" else "sigmoid",
-                        "classes": ["bright", "dark"] if kind == "multiclass" else ["bright"],
-                    },
-                    "weights": UNPACKED.model_dump(),
-                },
-                "test",
-            )  # fmt: skip
-            self.tiles = Tiles()
-            decoders = (self.tiles, *DECODERS)
-            head = (
-                ClassificationHead(card, device)
-                if task_name == "classification"
-                else SegmentationHead(card, device, Limits(), decoders, probabilities=True)
-            )
-            self.told, self.files, self.lines = {}, {}, []
-            self.write = self.files.__setitem__
-            lock = threading.Lock()
-
-            def keep(result):
-                with lock:
-                    assert result.task.position not in self.told
-                    self.told[result.task.position] = result
-
-            self.network, self.pipelines = Network(card, module, device), []
-            self.log = BatchLog(head.figure, batch, 0, self.lines.append)
-
-            place = cache and Location.parse(str(cache))
-            kept = place and open_cache(place, {"model": "test"}, head, self.lines.append)
-
-            def pipeline(alone):
-                self.pipelines.append(
-                    Pipeline(
-                        card,
-                        self.network,
-                        head,
-                        device,
-                        Settings(2, Limits(), decoders, alone),
-                        tell=tell or keep,
-                        write=write or self.write,
-                        log=self.log,
-                        cache=kept,
-                    )
-                )
-                return self.pipelines[-1]
-
-            self.make = pipeline
-
-        def run(self, tasks, pending=None):
-            return run_within_memory(self.make, tasks, pending or PendingSignal())
-
-    return Made
+from tests.imaging_core.inference.tiles import SIDE, Brightness, task, tiles_of
 
 
 def test_scores_of_a_case_are_the_exact_mean_of_its_inputs(make):
@@ -276,104 +148,6 @@ def test_a_decoder_that_gives_fewer_inputs_than_promised_is_a_defect(make):
     made.tiles.decode = lambda *_: Case((SIDE, SIDE), 2, iter([]))
     with pytest.raises(ValueError, match="promised 2"):
         made.run([task(0, 1, 1)])
-
-
-def test_a_case_that_found_no_memory_beside_others_is_done_after_them_with_the_same_result(make):
-    torch.manual_seed(1)
-    network = nn.Conv2d(1, 1, 3, padding=1)
-    undisturbed, short = make("segmentation", network), make("segmentation", network)
-    decode, told_before = short.tiles.decode, []
-
-    def hungry(sources, channels, limits):
-        if sources[0].location.name == "1.tiles":
-            told_before.append(len(short.told))
-            if len(told_before) == 1:
-                raise MemoryError
-        return decode(sources, channels, limits)
-
-    short.tiles.decode = hungry
-    tasks = [task(position, 1, 2) for position in range(9)]
-    undisturbed.run(tasks)
-    short.run(tasks)
-    assert told_before[1] == 8
-    assert short.files == undisturbed.files
-
-
-@pytest.mark.parametrize("stage", ["compute", "write"])
-def test_when_memory_runs_out_for_all_what_is_under_way_is_done_one_by_one(make, stage):
-    torch.manual_seed(1)
-    network = nn.Conv2d(1, 1, 3, padding=1)
-
-    class Short(nn.Module):
-        calls = 0
-
-        def forward(self, batch):
-            self.calls += 1
-            if stage == "compute" and self.calls == 2:
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
-            return network(batch)
-
-    undisturbed, short = make("segmentation", network), make("segmentation", Short())
-    write, writes = short.files.__setitem__, []
-
-    def hungry(key, data):
-        writes.append(key)
-        if stage == "write" and len(writes) == 3:
-            raise MemoryError
-        write(key, data)
-
-    short.write = hungry
-    tasks = [task(position, 1, 2) for position in range(30)]
-    undisturbed.run(tasks)
-    short.run(tasks)
-    assert len(short.pipelines) > 1
-    assert short.told.keys() == undisturbed.told.keys()
-    assert short.files == undisturbed.files
-
-
-def test_no_memory_for_one_case_fails_that_case(make):
-    made = make("classification", Brightness())
-    decode = made.tiles.decode
-
-    def huge(sources, channels, limits):
-        if sources[0].location.name == "1.tiles":
-            raise MemoryError
-        return decode(sources, channels, limits)
-
-    made.tiles.decode = huge
-    made.run([task(position, 1, 1) for position in range(3)])
-    assert made.told[1].end.kind == "out_of_memory"
-    assert isinstance(made.told[2].end, Outcome)
-
-
-@pytest.mark.parametrize("where", ["pixels", "map"])
-def test_a_huge_case_that_finds_no_memory_fails_alone(make, where):
-    made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1))
-    decode = made.tiles.decode
-
-    def huge(sources, channels, limits):
-        if sources[0].location.name != "1.tiles":
-            return decode(sources, channels, limits)
-        size = (10**7, 10**7)
-        pixels = np.broadcast_to(np.uint8(0), (*size, 1)) if where == "pixels" else np.zeros((SIDE, SIDE, 1), np.uint8)
-        return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
-
-    made.tiles.decode = huge
-    made.run([task(position, 1, 1) for position in range(3)])
-    assert made.told[1].end.kind == "out_of_memory"
-    assert all(isinstance(made.told[position].end, Outcome) for position in (0, 2))
-
-
-@pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
-)
-def test_no_memory_for_a_batch_is_worth_a_retry(make, error):
-    class Broken(nn.Module):
-        def forward(self, batch):  # noqa: ARG002 - PyTorch's
-            raise error
-
-    with pytest.raises(TemporaryError, match="batch of 4"):
-        make("classification", Broken()).run([task(0, 1, 1)])
 
 
 def test_a_network_of_another_shape_is_told_clearly(make):

@@ -1,0 +1,109 @@
+"""When memory runs out: for one case, for a batch, for all that is under way."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from imaging_core.decode.case import Case, ModelInput, Place
+from imaging_core.errors import TemporaryError
+from imaging_core.inference.head import Outcome
+from tests.imaging_core.inference.tiles import SIDE, Brightness, task
+
+
+def test_a_case_that_found_no_memory_beside_others_is_done_after_them_with_the_same_result(make):
+    torch.manual_seed(1)
+    network = nn.Conv2d(1, 1, 3, padding=1)
+    undisturbed, short = make("segmentation", network), make("segmentation", network)
+    decode, told_before = short.tiles.decode, []
+
+    def hungry(sources, channels, limits):
+        if sources[0].location.name == "1.tiles":
+            told_before.append(len(short.told))
+            if len(told_before) == 1:
+                raise MemoryError
+        return decode(sources, channels, limits)
+
+    short.tiles.decode = hungry
+    tasks = [task(position, 1, 2) for position in range(9)]
+    undisturbed.run(tasks)
+    short.run(tasks)
+    assert told_before[1] == 8
+    assert short.files == undisturbed.files
+
+
+@pytest.mark.parametrize("stage", ["compute", "write"])
+def test_when_memory_runs_out_for_all_what_is_under_way_is_done_one_by_one(make, stage):
+    torch.manual_seed(1)
+    network = nn.Conv2d(1, 1, 3, padding=1)
+
+    class Short(nn.Module):
+        calls = 0
+
+        def forward(self, batch):
+            self.calls += 1
+            if stage == "compute" and self.calls == 2:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+            return network(batch)
+
+    undisturbed, short = make("segmentation", network), make("segmentation", Short())
+    write, writes = short.files.__setitem__, []
+
+    def hungry(key, data):
+        writes.append(key)
+        if stage == "write" and len(writes) == 3:
+            raise MemoryError
+        write(key, data)
+
+    short.write = hungry
+    tasks = [task(position, 1, 2) for position in range(30)]
+    undisturbed.run(tasks)
+    short.run(tasks)
+    assert len(short.pipelines) > 1
+    assert short.told.keys() == undisturbed.told.keys()
+    assert short.files == undisturbed.files
+
+
+def test_no_memory_for_one_case_fails_that_case(make):
+    made = make("classification", Brightness())
+    decode = made.tiles.decode
+
+    def huge(sources, channels, limits):
+        if sources[0].location.name == "1.tiles":
+            raise MemoryError
+        return decode(sources, channels, limits)
+
+    made.tiles.decode = huge
+    made.run([task(position, 1, 1) for position in range(3)])
+    assert made.told[1].end.kind == "out_of_memory"
+    assert isinstance(made.told[2].end, Outcome)
+
+
+@pytest.mark.parametrize("where", ["pixels", "map"])
+def test_a_huge_case_that_finds_no_memory_fails_alone(make, where):
+    made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1))
+    decode = made.tiles.decode
+
+    def huge(sources, channels, limits):
+        if sources[0].location.name != "1.tiles":
+            return decode(sources, channels, limits)
+        size = (10**7, 10**7)
+        pixels = np.broadcast_to(np.uint8(0), (*size, 1)) if where == "pixels" else np.zeros((SIDE, SIDE, 1), np.uint8)
+        return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
+
+    made.tiles.decode = huge
+    made.run([task(position, 1, 1) for position in range(3)])
+    assert made.told[1].end.kind == "out_of_memory"
+    assert all(isinstance(made.told[position].end, Outcome) for position in (0, 2))
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_no_memory_for_a_batch_is_worth_a_retry(make, error):
+    class Broken(nn.Module):
+        def forward(self, batch):  # noqa: ARG002 - PyTorch's
+            raise error
+
+    with pytest.raises(TemporaryError, match="batch of 4"):
+        make("classification", Broken()).run([task(0, 1, 1)])
