@@ -153,7 +153,7 @@ def test_a_file_gets_plain_lines():
         "10 of 40 cases; shards: 1 of 2 ended, 0 at work, 1 waiting",
         "infer 000: done in 0 s, 10 cases",
         "infer 001: failed with exit code 75 (temporary); try 2 of 6 in 5 s",
-        "stopping: 2 steps may take up to 10 s to finish writing; a second signal kills them",
+        "stopping: 2 steps may take up to 9 s to finish writing; a second signal kills them",
     ]
 
 
