@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from imaging_core.errors import EXIT_TERMINATED
 from tests.interruptions.place import make_place, place_in_a_bucket
 from tests.interruptions.rounds import rounds
 from tests.interruptions.timeline import PHASES
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.s3 and path_of("minio") is None:
         parser.error("minio is neither on PATH nor in $CLUSTER_BIN")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs would ignore it, and all below
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # so that the server is stopped, too
     folder = options.folder.resolve() / ("s3" if options.s3 else "local")
     shutil.rmtree(folder, ignore_errors=True)
     harmed, signals, longest = 0, Counter[str](), 0.0

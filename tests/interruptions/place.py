@@ -14,6 +14,9 @@ from imaging_core.store import Location, open_store
 from tests import small_run
 from tests.s3_server import BUCKET, running_server, used
 
+COMMAND = (sys.executable, "-m", "workflows.distributed_inference")
+TIED = small_run.PROJECT / "workflows" / "local" / "tied.py"
+
 CASES = 150
 SHARDS = 2
 """Of 75 cases each, and so with two ledger parts."""
@@ -34,11 +37,11 @@ class Place:
     folder: Path
 
     def start(self, name: str, *, resume: bool = False) -> "subprocess.Popen[bytes]":
-        """Begin or resume the run of that name, as a person would; what it says goes to a file."""
+        """Begin or resume the run of that name; what it says goes to a file. It gets SIGTERM when this process ends."""
         options = ["--resume", self.of(name)] if resume else ["--run", self.of(name), *self._inputs()]
         with self.said(name).open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "workflows.distributed_inference", "run", *options],
+                [sys.executable, "-IS", str(TIED), str(os.getpid()), *COMMAND, "run", *options],
                 cwd=small_run.PROJECT,
                 env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "TMPDIR": str(self.said(name).parent)},
                 stdout=said,
