@@ -28,7 +28,7 @@ from imaging_core.errors import DataError, InferenceError, MissingError, Tempora
 from imaging_core.inference.entry import FORMAT, Entry
 from imaging_core.inference.head import Head, Sealed
 from imaging_core.inference.task import Task
-from imaging_core.store import Location, Store, open_store
+from imaging_core.store import Location, Store, check_settings, open_store
 from imaging_core.store.memory import MemorySource
 
 BESIDE = {"dataset", "metrics", "report", "training"}
@@ -150,7 +150,9 @@ def open_cache(location: Location, recipe: Mapping[str, Any], head: Head, say: C
     Raises:
         ConfigurationError: nothing can be written to such a location, or what it takes to reach it is not set.
     """
-    return Cache(open_store(location), recipe, head, say)
+    store = open_store(location)
+    check_settings(location)
+    return Cache(store, recipe, head, say)
 
 
 def recipe_of(model: str, compute_class: Mapping[str, Any], limits: Limits, *, probabilities: bool) -> dict[str, Any]:

@@ -36,7 +36,7 @@ SOURCES: dict[str, Callable[[Location], Source]] = {
 }
 SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
 
-__all__ = ["SOURCES", "Location", "Source", "Store", "open_source", "open_store", "sizes"]
+__all__ = ["SOURCES", "Location", "Source", "Store", "check_settings", "open_source", "open_store", "sizes"]
 
 
 def open_store(root: Location) -> Store:
@@ -55,6 +55,14 @@ def open_source(location: Location) -> Source:
     if location.scheme not in SOURCES:
         raise ConfigurationError(f"{location}: {location.scheme}:// cannot be read; known: {_known(SOURCES)}")
     return SOURCES[location.scheme](location)
+
+
+def check_settings(root: Location) -> None:
+    """ConfigurationError when the settings that it takes to reach ``root`` are missing or wrong; nothing is sent."""
+    if root.scheme == S3:
+        from imaging_core.store.s3_client import client
+
+        client()
 
 
 def sizes(locations: Iterable[Location]) -> dict[Location, int]:
