@@ -13,7 +13,10 @@ from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_read import SHA256, Download, first_bytes, open_ranges
 from imaging_core.store.s3_retry import retrying
-from imaging_core.store.s3_upload import PART_BYTES, upload
+from imaging_core.store.s3_upload import upload
+
+LARGEST_PUT = 64 * 1024 * 1024
+"""Only objects longer than this travel in parts: a broken PUT leaves nothing, a killed upload its parts for a while."""
 
 
 class S3Source:
@@ -62,7 +65,7 @@ class S3Store:
         """Write an object with its SHA-256: one PUT, or a multipart upload that is completed or aborted."""
         location = self.root.below(key)
         sha256 = hashlib.sha256(data).hexdigest()
-        if len(data) > PART_BYTES:
+        if len(data) > LARGEST_PUT:
             upload(location, data, sha256)
         else:
             retrying(location, lambda: _put(location, data, sha256))
@@ -105,7 +108,7 @@ def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
 
 def _put(location: Location, data: bytes, sha256: str) -> None:
     client().put_object(
-        location.host, location.key, io.BytesIO(data), len(data), metadata={SHA256: sha256}, part_size=PART_BYTES
+        location.host, location.key, io.BytesIO(data), len(data), metadata={SHA256: sha256}, part_size=LARGEST_PUT
     )
 
 

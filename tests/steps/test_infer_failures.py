@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from imaging_core.models.bundle import pack
@@ -121,6 +122,15 @@ def test_a_decompression_bomb(folder):
     bomb[16:24] = struct.pack(">II", 200_000, 200_000)
     (folder / "scan-0.png").write_bytes(bomb)
     assert failure_of(run_of(folder), "0")[0] == "too_large"
+
+
+def test_a_strip_that_unpacks_to_far_more_than_its_pixels(folder):
+    tifffile.imwrite(folder / "scan-2.tif", np.zeros((5000, 5000), np.uint8), compression="zlib", rowsperstrip=5000)
+    with tifffile.TiffFile(folder / "scan-2.tif", mode="r+b") as file:
+        file.pages.first.tags["ImageLength"].overwrite(40)
+        file.pages.first.tags["RowsPerStrip"].overwrite(40)
+    assert (folder / "scan-2.tif").stat().st_size < 100_000
+    assert failure_of(run_of(folder), "2") == ("unreadable", "the TIFF data is truncated or damaged")
 
 
 def test_a_mask_that_is_not_there(folder):

@@ -98,7 +98,13 @@ def test_a_huge_case_that_finds_no_memory_fails_alone(make, where):
 
 
 @pytest.mark.parametrize(
-    "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("could not create a primitive"),
+    ],
 )
 def test_no_memory_for_a_batch_is_worth_a_retry(make, error):
     class Broken(nn.Module):
