@@ -359,7 +359,7 @@ def test_a_cache_in_a_bucket(place, server):
 
 
 def test_a_bucket_that_is_lost_or_not_there_ends_no_run(place, server, capsys, monkeypatch):
-    monkeypatch.setattr("imaging_core.store.s3_retry.GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr("imaging_core.store.retry.GIVE_UP_SECONDS", 0.1)
     place.cache = f"s3://{BUCKET}/cache"
     without = place.infer("without", cache=False)
     place.infer("filling")
