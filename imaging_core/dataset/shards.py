@@ -12,7 +12,7 @@ from imaging_core.dataset.sample import Dataset, ShardSource
 from imaging_core.dataset.samples import Samples
 from imaging_core.dataset.splits import ALL
 from imaging_core.dataset.write import write_dataset
-from imaging_core.errors import DeniedError
+from imaging_core.errors import ConfigurationError
 from imaging_core.store import Location, sizes
 
 FIRST_LOOKED_UP = 16
@@ -70,7 +70,7 @@ def cut(dataset: Dataset, split: str, shards: int, *, policy: str, folder: Locat
     warnings: tuple[str, ...] = ()
     try:
         costs = _bytes_of(dataset, indices)
-    except DeniedError as error:  # reading images may be allowed where listing them is not
+    except ConfigurationError as error:  # reading images may be allowed where listing them is not
         costs, warnings = None, (f"shards are balanced by the number of images, their sizes are not known: {error}",)
     unit = "samples" if costs is None else "bytes"
     made = _balanced_shards(dataset, split, indices, costs or [1] * len(indices), shards, relocation)

@@ -78,7 +78,9 @@ def without_provenance_of(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_a_lost_store_ends_the_step_with_75_and_nothing_is_lost(remote, inputs, monkeypatch):
     monkeypatch.setattr(retry, "GIVE_UP_SECONDS", 1)
     remote.relay.faults = [Fault("GET", "scan-65.", then=lambda: remote.line.enable(False))]
-    message = f"^images on s3://{BUCKET}: the S3 server at http.* nothing else comes from there; when it is back, run"
+    message = (
+        f"^(images|masks) on s3://{BUCKET}: the S3 server at http.* nothing else comes from there; when it is back, run"
+    )
     ends(remote.run, remote.model, LostError, message)
     assert LostError.exit_code == 75
     remote.line.enable(True)
