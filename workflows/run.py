@@ -94,8 +94,8 @@ def main(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - begun
     found = failures(outcome.nodes)
     metrics = read_metrics(request.store) if has_report(outcome) else None
-    profiled = profile(read_stages(request.store, shard_samples(request.store))) if arguments.profile else []
-    for line in [*describe(found), "", *profiled, *([""] if profiled else [])]:
+    profiled = [*_profile(request), ""] if arguments.profile and metrics is not None else []
+    for line in [*describe(found), "", *profiled]:
         console.print(line, markup=False, soft_wrap=True)
     if arguments.json:
         print(json.dumps(_summary(request, outcome, code, seconds, found, metrics), ensure_ascii=False))
@@ -168,6 +168,10 @@ def _conclusion(
     if metrics is None or not metrics["complete"]:
         lines += ["When the cause is mended, continue with:", f"  {request.resume}"]
     return lines
+
+
+def _profile(request: Request) -> list[str]:
+    return profile(read_stages(request.store, shard_samples(request.store)))
 
 
 def _cached(request: Request) -> list[str]:

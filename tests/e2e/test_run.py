@@ -64,6 +64,23 @@ def test_progress_goes_to_stderr_line_by_line_where_there_is_no_terminal(clean):
     assert "\x1b" not in clean.stderr
 
 
+def test_a_profile_names_the_stage_that_limits_and_never_hides_why_a_run_failed(workplace):
+    profiled = workplace.run("runs/profiled", "--profile")
+    assert profiled.returncode == 0
+    assert (
+        sum(line.startswith(("fetch ", "decode ", "compute ", "finish ")) for line in profiled.stderr.splitlines()) == 5
+    )
+    assert " limits: it works " in profiled.stderr
+
+    outside = workplace.folder / "data" / "outside.yml"
+    outside.write_text("classes: [a]\nimages: [{location: /etc/x.png, label: a}]\nsplit: {test: [0]}\n")
+    inputs = ("--dataset", "data/outside.yml", "--model", "model", "--run", "runs/outside")
+    failed = workplace.call("run", *inputs, "--profile")
+    assert failed.returncode == 65
+    assert "allow it with --allow-root /etc" in failed.stderr
+    assert "run --resume runs/outside" in failed.stdout
+
+
 def test_what_was_asked_is_recorded_before_all_else(workplace, clean):
     record = json.loads((workplace.folder / "runs/clean/run.json").read_text())
     dataset = (workplace.folder / "data/cells.yml").read_bytes()
