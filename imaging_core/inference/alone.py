@@ -5,9 +5,9 @@ import gc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from imaging_core.inference.flow import StageTime
 from imaging_core.inference.pipeline import Pipeline
 from imaging_core.inference.signals import PendingSignal
+from imaging_core.inference.stage_time import StageTime, add_times
 from imaging_core.inference.task import Task
 
 
@@ -39,23 +39,14 @@ def run_within_memory(
         except MemoryError:
             pipeline.leave(pending)
         left = [pipeline.left[position] for position in sorted(pipeline.left)]
-        _add(times, pipeline.times)
+        add_times(times, pipeline.times)
         del pipeline
         for task in left:
             _give_memory_back()
             alone = make(True)
             alone.run([task], pending)
-            _add(times, alone.times)
+            add_times(times, alone.times)
     return times
-
-
-def _add(times: dict[str, StageTime], more: dict[str, StageTime]) -> None:
-    for name, each in more.items():
-        total = times.setdefault(name, StageTime())
-        total.threads = max(total.threads, each.threads)
-        total.busy_seconds += each.busy_seconds
-        total.wait_seconds += each.wait_seconds
-        total.cpu_seconds += each.cpu_seconds
 
 
 def _give_memory_back() -> None:

@@ -16,7 +16,6 @@ from imaging_core.inference.cache import Cache, open_cache, recipe_of
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.compute_class import compute_class
 from imaging_core.inference.device import Device, choose_device, device_errors, fix_algorithms
-from imaging_core.inference.flow import StageTime
 from imaging_core.inference.head import Head
 from imaging_core.inference.ledger import Record
 from imaging_core.inference.memory import container_limit, stay_within
@@ -27,6 +26,7 @@ from imaging_core.inference.recorder import Recorder
 from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.shard import Request, Work, tasks
 from imaging_core.inference.signals import deferred_signals
+from imaging_core.inference.stage_time import StageTime
 from imaging_core.inference.task import Task
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.bundle import load_model

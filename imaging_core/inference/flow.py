@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from imaging_core.inference.stage_time import StageTime
 
 Item = TypeVar("Item")
 
@@ -20,23 +21,6 @@ class Closed(Exception):  # noqa: N818 - the end of a queue is no error
 
 class Stopped(Exception):  # noqa: N818
     """Another stage failed, or the run was asked to end: leave."""
-
-
-@dataclass(slots=True)
-class StageTime:
-    """How the threads of one stage spent their time.
-
-    Attributes:
-        threads: how many there are.
-        busy_seconds: at work, added up over the threads.
-        wait_seconds: waiting for another stage or for the device, added up over the threads.
-        cpu_seconds: on a processor: what is missing to ``busy_seconds`` was spent in line for one, or for a store.
-    """
-
-    threads: int = 0
-    busy_seconds: float = 0.0
-    wait_seconds: float = 0.0
-    cpu_seconds: float = 0.0
 
 
 class Channel(Generic[Item]):
@@ -129,7 +113,7 @@ class Outlet(Generic[Item]):
         items: how many make a group at most.
     """
 
-    def __init__(self, put: "Callable[[list[Item], int], None]", items: int) -> None:
+    def __init__(self, put: Callable[[list[Item], int], None], items: int) -> None:
         self._put, self._most_items = put, items
         self._group: list[Item] = []
         self._weight = 0

@@ -33,12 +33,13 @@ from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
 from imaging_core.inference.cache import Cache
 from imaging_core.inference.device import Device, device_errors
-from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, Shared, StageTime, Stopped
+from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, Shared, Stopped
 from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.signals import Interrupted, PendingSignal
+from imaging_core.inference.stage_time import StageTime
 from imaging_core.inference.task import Task, fetched, held_bytes
 from imaging_core.models.card import Card
 

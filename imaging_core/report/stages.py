@@ -1,9 +1,9 @@
 """Which stage of the pipeline limits: the share of time that each works and waits, from the shards' ``timing.json``."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from imaging_core.inference.stage_time import StageTime, add_times
 from imaging_core.report.timings import read_timing
 from imaging_core.store import Store
 
@@ -15,59 +15,22 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage's time in seconds, added up over its threads, of one shard or of several.
-
-    Attributes:
-        threads: of the stage in one shard.
-        busy: at work.
-        wait: for another stage, or for the device.
-        cpu: on a processor. Less than ``busy`` where threads stand in line for a core, or wait for the store.
-    """
-
-    name: str
-    threads: int
-    busy: float
-    wait: float
-    cpu: float
-
-    @property
-    def work_share(self) -> float:
-        """Between 0 and 1."""
-        return self.busy / (self.busy + self.wait) if self.busy + self.wait else 0.0
-
-    @property
-    def cpu_share(self) -> float:
-        """Between 0 and 1."""
-        return self.cpu / (self.busy + self.wait) if self.busy + self.wait else 0.0
-
-
-def read_stages(store: Store, shards: Iterable[str]) -> list[Stage]:
-    """The stages of all shards that have a ``timing.json``, added up."""
-    total: dict[str, Stage] = {}
+def read_stages(store: Store, shards: Iterable[str]) -> dict[str, StageTime]:
+    """The stages of all shards that have a ``timing.json``, added up, in the order of the pipeline."""
+    total: dict[str, StageTime] = {}
     for shard in shards:
-        for stage in stages_of(read_timing(store, shard)):
-            before = total.get(stage.name, replace(stage, busy=0.0, wait=0.0, cpu=0.0))
-            total[stage.name] = replace(
-                stage,
-                threads=max(stage.threads, before.threads),
-                busy=stage.busy + before.busy,
-                wait=stage.wait + before.wait,
-                cpu=stage.cpu + before.cpu,
-            )
-    return list(total.values())
+        add_times(total, _stages_of(read_timing(store, shard)))
+    return total
 
 
-def stages_of(timing: Mapping[str, Any]) -> list[Stage]:
-    """The stages of one ``timing.json``, in the order of the pipeline; empty when it says nothing of them."""
+def _stages_of(timing: Mapping[str, Any]) -> dict[str, StageTime]:
+    """Empty when the file says nothing of stages."""
     found = timing.get("stages")
     if not isinstance(found, Mapping):
-        return []
+        return {}
     try:
-        return [
-            Stage(
-                name,
+        return {
+            name: StageTime(
                 int(found[name]["threads"]),
                 float(found[name]["busy_seconds"]),
                 float(found[name]["wait_seconds"]),
@@ -75,19 +38,20 @@ def stages_of(timing: Mapping[str, Any]) -> list[Stage]:
             )
             for name in _ADVICE
             if name in found
-        ]
+        }
     except (KeyError, TypeError, ValueError):
-        return []
+        return {}
 
 
-def profile(stages: Sequence[Stage]) -> list[str]:
+def profile(stages: Mapping[str, StageTime]) -> list[str]:
     """A table for a person, and a line that names the stage that limits and what helps."""
     if not stages:
         return ["profile: nothing was inferred, so there are no times"]
     lines = [f"{'stage':<9}{'threads':>8}{'works':>8}{'on CPU':>8}{'waits':>8}"]
     lines += [
-        f"{each.name:<9}{each.threads:>8}{each.work_share:>8.0%}{each.cpu_share:>8.0%}{1 - each.work_share:>8.0%}"
-        for each in stages
+        f"{name:<9}{each.threads:>8}{each.work_share:>8.0%}{each.cpu_share:>8.0%}{1 - each.work_share:>8.0%}"
+        for name, each in stages.items()
     ]
-    slowest = max(stages, key=lambda each: each.work_share)
-    return [*lines, f"{slowest.name} limits: it works {slowest.work_share:.0%} of the time; {_ADVICE[slowest.name]}"]
+    slowest = max(stages, key=lambda name: stages[name].work_share)
+    share = stages[slowest].work_share
+    return [*lines, f"{slowest} limits: it works {share:.0%} of the time; {_ADVICE[slowest]}"]

@@ -40,10 +40,9 @@ __all__ = ["SOURCES", "Location", "Source", "Store", "check_settings", "open_sou
 
 
 def open_store(root: Location) -> Store:
-    """The store whose keys lie below ``root``. Nothing is asked of it yet.
+    """The store whose keys lie below ``root``; ConfigurationError for a kind that cannot be written here.
 
-    Raises:
-        ConfigurationError: a kind that cannot be written here, or S3 without an endpoint or credentials.
+    Nothing is asked of it yet, nor of what it takes to reach it: see :func:`check_settings`.
     """
     if root.scheme not in STORES:
         raise ConfigurationError(f"{root}: objects can be written to {_known(STORES)}, not to {root.scheme}://")

@@ -1,4 +1,4 @@
-"""The S3 store: one PUT makes every write whole or absent."""
+"""The S3 store: one PUT, or one completed upload of many parts, makes every write whole or absent."""
 
 import hashlib
 import io
