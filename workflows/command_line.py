@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from imaging_core import __version__
 from imaging_core.errors import EXIT_USAGE, InferenceError
-from workflows import render, report, run, status
+from workflows.commands import render, report, run, status
 from workflows.options import OWN_COMMAND
 
 DESCRIPTION = """\

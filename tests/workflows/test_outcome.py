@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from workflows.commands.run import exit_code, has_report
 from workflows.display import MOST_LINES, Display
 from workflows.failures import describe, failures
 from workflows.local import Node, Outcome
 from workflows.local.plan import Step
 from workflows.local.retry import Retry
 from workflows.progress import Progress
-from workflows.run import exit_code, has_report
 
 
 def node(task="infer", item=None, code=0, log=Path("none.log"), **values):

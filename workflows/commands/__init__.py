@@ -1,0 +1,1 @@
+"""What a person or CI calls: one subcommand a file."""
