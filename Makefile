@@ -27,6 +27,8 @@ COMPILE := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 
 requirements: $(VENV)/.ready  ## pin the requirements anew, from pyproject.toml
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
 	@$(COMPILE) --extra workflows --extra infer pyproject.toml -o requirements/run.txt
+	@$(COMPILE) -c requirements/run.txt pyproject.toml -o requirements/core.txt
+	@$(COMPILE) --extra infer -c requirements/run.txt pyproject.toml -o requirements/gpu.txt
 	@$(COMPILE) --extra workflows --extra infer --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	@$(COMPILE) --extra workflows --extra infer --extra dev --extra benchmarks -c requirements/dev.txt pyproject.toml -o requirements/benchmarks.txt
 
