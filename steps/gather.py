@@ -2,14 +2,17 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from imaging_core.metrics.merge import merge
+from imaging_core.report.terminal import headline
 from imaging_core.report.verdict import Rules
-from imaging_core.report.write import write_report
+from imaging_core.report.write import Report, write_report
 from imaging_core.store import Location, open_store
 from steps.command import count_or_percentage, run_step
+from steps.outputs import HELP, write_outputs
 
 EPILOG = """\
 Example:
@@ -30,7 +33,16 @@ def main(arguments: Sequence[str] | None) -> int:
     report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
+    write_outputs(options.outputs, _outputs(report))
     return EXIT_DONE if report.verdict.acceptable else EXIT_NOT_ACCEPTABLE
+
+
+def _outputs(report: Report) -> dict[str, str | bytes]:
+    """What Argo's UI shows: the number of cases in each state, the headline figure, and the page with its pictures."""
+    cases = report.document["cases"]
+    counts = {state: str(cases[state]) for state in ("expected", "done", "failed", "skipped", "missing")}
+    pages = {f"report/{path}": data for path, data in report.ui.items()}
+    return {**counts, "metric": headline(report.document), **pages}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         "--require-one-class",
         action="store_true",
         help="not acceptable when the results come from more than one compute class",
+    )
+    parser.add_argument(
+        "--outputs",
+        type=Path,
+        metavar="FOLDER",
+        help=f"{HELP}: expected, done, failed, skipped, missing, metric; and report/, the page as Argo shows it",
     )
     parser.add_argument(
         "--case-names",

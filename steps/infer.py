@@ -3,6 +3,7 @@
 import argparse
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from imaging_core.decode.case import Limits
@@ -11,6 +12,7 @@ from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.report.stages import profile, read_stages
 from imaging_core.store import Location, open_store
 from steps.command import location, positive, run_step
+from steps.outputs import HELP, write_outputs
 
 EXAMPLE = """\
 example:
@@ -37,7 +39,9 @@ def main(arguments: Sequence[str] | None) -> int:
         retry_failed=options.retry_failed,
     )
     say = _log()
-    say(_words(infer_shard(request, say)))
+    summary = infer_shard(request, say)
+    say(_words(summary))
+    write_outputs(options.outputs, {state: str(summary[state]) for state in ("done", "failed")})
     if options.profile:
         for line in profile(read_stages(open_store(request.run), [request.shard])):
             say(line)
@@ -111,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"fail a case one of whose files is longer (default {limits.encoded_bytes})",
     )
     add("--profile", action="store_true", help="say how much each stage works and waits, and which one limits")
+    add("--outputs", type=Path, metavar="FOLDER", help=f"{HELP}: done, failed")
     add("--retry-failed", action="store_true", help="do all failed cases again, not only those that failed temporarily")
     return parser
 

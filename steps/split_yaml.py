@@ -9,9 +9,10 @@ from pathlib import Path
 
 from imaging_core.dataset.index import BALANCED, POLICIES, ShardIndex
 from imaging_core.dataset.split_run import SplitRequest, split_run
-from imaging_core.errors import EXIT_DONE, ConfigurationError
+from imaging_core.errors import EXIT_DONE
 from imaging_core.store import Location, open_store
 from steps.command import positive, run_step
+from steps.outputs import HELP, write_outputs
 
 EXAMPLE = """\
 example:
@@ -35,18 +36,9 @@ def main(arguments: Sequence[str] | None) -> int:
     index, was_there = split_run(open_store(run), request)
     for warning in index.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if options.shard_ids is not None:
-        _write_ids(options.shard_ids, index.ids)
+    write_outputs(options.outputs, {"shard-ids": json.dumps(index.ids)})
     print(("already split: " if was_there else "") + _words(index, run))
     return EXIT_DONE
-
-
-def _write_ids(path: Path, ids: Sequence[str]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(ids))
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; give another --shard-ids") from error
 
 
 def _host(text: str) -> str:
@@ -111,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         default="file",
         help="index: errors name entries, never files, whose names may identify patients (default: file)",
     )
-    add("--shard-ids", type=Path, metavar="FILE", help="write the shards' ids there, as a JSON list")
+    add("--outputs", type=Path, metavar="FOLDER", help=f"{HELP}: shard-ids, a JSON list")
     return parser
 
 

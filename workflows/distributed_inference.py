@@ -6,68 +6,70 @@ machine (``python -m workflows.distributed_inference run``) and on Argo Workflow
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hera.workflows import DAG, Container, Env, Parameter, Resources, RetryStrategy, Task, Workflow
-from hera.workflows.models import Backoff, DAGTask, ValueFrom
+from hera.workflows.models import (
+    ArchiveStrategy,
+    Artifact,
+    Backoff,
+    Counter,
+    DAGTask,
+    Histogram,
+    MetricLabel,
+    Metrics,
+    NoneStrategy,
+    Prometheus,
+    ValueFrom,
+)
 
-from imaging_core import __version__
+from imaging_core import run as layout
+from imaging_core.store import Location
+from imaging_core.store.location import S3
+from workflows import pod_fields
 from workflows.manifest import model
 from workflows.parameters import Parameters
+from workflows.pods import Pods, pair
 from workflows.retry import BACKOFF_FACTOR, BACKOFF_SECONDS, LIMIT, RETRY_EXPRESSION
 
 NAME = "distributed-inference"
-SHARD_IDS = "/tmp/shard-ids.json"  # noqa: S108 - a path in the pod; the local engine maps it to a private file
+PROMETHEUS = NAME.replace("-", "_")
+OUTPUTS = "/tmp/outputs"  # noqa: S108 - a path in the pod; the local engine maps it to a private folder
 SHARD_ENDED = "infer.Succeeded || infer.Failed || infer.Errored"
-MEMORY = {"split": "2Gi", "infer": "4Gi", "gather": "2Gi"}
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """The container images: ``core`` for split and gather (without torch), ``gpu`` for infer."""
-
-    core: str
-    gpu: str
-
-    @classmethod
-    def under(cls, prefix: str) -> "Images":
-        """``registry/project:tag`` gives registry/project/core:tag and …/gpu:tag; the tag defaults to our version."""
-        folder, colon, tag = prefix.rpartition(":")
-        if not colon or "/" in tag:
-            folder, tag = prefix, __version__
-        return cls(core=f"{folder}/core:{tag}", gpu=f"{folder}/gpu:{tag}")
-
-
-DEFAULT_IMAGES = Images.under("localhost/distributed-medical-inference")
+MEMORY = "2Gi"
+STORAGE = "1Gi"
+"""Of split and gather."""
+SHARD_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 
 
 def distributed_inference(
-    parameters: Parameters, images: Images = DEFAULT_IMAGES, missing: Sequence[str] | None = None
+    parameters: Parameters, pods: Pods | None = None, missing: Sequence[str] | None = None
 ) -> Workflow:
     """The workflow of one run.
 
     Args:
         parameters: what to do.
-        images: what each step runs in.
+        pods: where and how its pods run.
         missing: for a run whose split is complete, the shards to infer; None for a new run.
     """
+    pods = pods or Pods()
+    gpus = (1 if parameters.device == "cuda" else 0) if pods.gpus_per_step is None else pods.gpus_per_step
     split = _step(
         "split",
         parameters,
-        images.core,
+        pods,
         [
             *_given("dataset", "split", "shards", "run"),
-            *("--policy", parameters.policy, "--case-names", parameters.case_names, "--shard-ids", SHARD_IDS),
+            *("--policy", parameters.policy, "--case-names", parameters.case_names),
             *(part for root in parameters.allow_root for part in ("--allow-root", root)),
             *(part for host in parameters.allow_http for part in ("--allow-http", host)),
         ],
         module="steps.split_yaml",
-        outputs=[Parameter(name="shard-ids", value_from=model(ValueFrom, path=SHARD_IDS))],
+        outputs=[_output("shard-ids", default=None)],
     )
     infer = _step(
         "infer",
         parameters,
-        images.gpu,
+        pods,
         [
             *_given("run", "model"),
             *("--shard", "{{inputs.parameters.shard}}", "--threads-per-step", str(parameters.threads_per_step)),
@@ -79,16 +81,23 @@ def distributed_inference(
             *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),
         ],
         inputs=[Parameter(name="shard")],
-        gpus=1 if parameters.device == "cuda" else None,
+        outputs=[_output("done"), _output("failed")],
+        gpus=gpus,
+        metrics=_infer_metrics(gpus),
+        semaphore=pods.semaphore,
     )
     gather = _step(
         "gather",
         parameters,
-        images.core,
+        pods,
         [
             *_given("run", "max-failed"),
             *("--case-names", parameters.case_names),
             *(["--require-one-class"] if parameters.require_one_class else []),
+        ],
+        outputs=[
+            *(_output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),
+            *_report(parameters, pods),
         ],
     )
     values = {
@@ -99,13 +108,14 @@ def distributed_inference(
         "shards": str(parameters.shards),
         "max-failed": parameters.max_failed,
     }
+    labels = {"app.kubernetes.io/name": NAME, **dict(pair(text) for text in pods.labels)}
     return Workflow(
         generate_name=f"{NAME}-",
-        labels={"app.kubernetes.io/name": NAME},
         entrypoint="main",
         parallelism=parameters.parallelism,
         arguments=[Parameter(name=name, value=value) for name, value in values.items()],
         templates=[_pipeline(split, infer, gather, missing), *([split] if missing is None else []), infer, gather],
+        **pod_fields.workflow_fields(pods, labels),
     )
 
 
@@ -130,40 +140,94 @@ def _pipeline(split: Container, infer: Container, gather: Container, missing: Se
 def _step(
     name: str,
     parameters: Parameters,
-    image: str,
+    pods: Pods,
     arguments: Sequence[str],
     *,
+    outputs: Sequence[Parameter | Artifact],
     module: str | None = None,
     inputs: Sequence[Parameter] = (),
-    outputs: Sequence[Parameter] = (),
-    gpus: int | None = None,
+    gpus: int = 0,
+    metrics: Metrics | None = None,
+    semaphore: str | None = None,
 ) -> Container:
     threads = str(parameters.threads_per_step)
+    infers = name == "infer"
+    memory, storage = (pods.memory, pods.ephemeral_storage) if infers else (MEMORY, STORAGE)
     return Container(
         name=name,
-        image=image,
+        image=pods.images.gpu if infers else pods.images.core,
         command=["python", "-m", module or f"steps.{name}"],
-        args=list(arguments),
+        args=[*arguments, "--outputs", OUTPUTS],
         inputs=list(inputs) or None,
-        outputs=list(outputs) or None,
+        outputs=list(outputs),
         env=[
             *(Env(name=f"{library}_NUM_THREADS", value=threads) for library in ("OMP", "MKL", "OPENBLAS")),
             Env(name="PYTHONUNBUFFERED", value="1"),
+            *pod_fields.environment(pods),
         ],
         resources=Resources(
             cpu_request=parameters.threads_per_step,
             cpu_limit=parameters.threads_per_step,
-            memory_request=MEMORY[name],
-            memory_limit=MEMORY[name],
-            gpus=gpus,
+            memory_request=memory,
+            memory_limit=memory,
+            ephemeral_request=storage,
+            ephemeral_limit=storage,
+            gpus=gpus or None,
         ),
         retry_strategy=RetryStrategy(
             limit=str(LIMIT),
             retry_policy="Always",
             expression=RETRY_EXPRESSION,
             backoff=model(Backoff, duration=f"{BACKOFF_SECONDS}s", factor=str(BACKOFF_FACTOR)),
+            affinity=pod_fields.other_node() if pods.retry_other_node else None,
         ),
+        metrics=metrics,
+        synchronization=pod_fields.semaphore(semaphore) if semaphore else None,
+        **pod_fields.template_fields(pods, Location.parse(parameters.run), storage=storage, gpus=gpus),
     )
+
+
+def _output(name: str, default: str | None = "") -> Parameter:
+    """An output parameter; with a default a step that failed is Failed, not in Error for want of it."""
+    return Parameter(name=name, value_from=model(ValueFrom, path=f"{OUTPUTS}/{name}", default=default))
+
+
+def _report(parameters: Parameters, pods: Pods) -> list[Artifact]:
+    """The page for Argo's UI: the same bytes that gather writes to the same place in the run, known to Argo."""
+    run = Location.parse(parameters.run)
+    if run.scheme != S3:
+        return []
+    return [
+        model(
+            Artifact,
+            name="report",
+            path=f"{OUTPUTS}/report",
+            optional=True,
+            archive=model(ArchiveStrategy, none=model(NoneStrategy)),
+            s3=pod_fields.s3_object(pods, run.join(layout.REPORT_UI)),
+        )
+    ]
+
+
+def _infer_metrics(gpus: int) -> Metrics:
+    """For Prometheus, by Argo's controller: cases done and failed, seconds per shard, seconds that GPUs were held."""
+    done, failed = (
+        _counter(f"cases_{state}", f"Cases {state}, by shard that ended", f"{{{{outputs.parameters.{state}}}}}")
+        for state in ("done", "failed")
+    )
+    seconds = model(
+        Prometheus,
+        name=f"{PROMETHEUS}_shard_seconds",
+        help="Duration of a shard",
+        labels=[model(MetricLabel, key="status", value="{{status}}")],
+        histogram=model(Histogram, value="{{duration}}", buckets=list(SHARD_SECONDS)),
+    )
+    held = _counter("gpu_seconds", "Seconds that GPUs were held", f"{{{{=asFloat(duration) * {gpus}}}}}", when=None)
+    return model(Metrics, prometheus=[done, failed, seconds, *([held] if gpus else [])])
+
+
+def _counter(name: str, words: str, value: str, when: str | None = "{{status}} == Succeeded") -> Prometheus:
+    return model(Prometheus, name=f"{PROMETHEUS}_{name}", help=words, when=when, counter=model(Counter, value=value))
 
 
 def _given(*names: str) -> list[str]:

@@ -9,20 +9,21 @@ from pathlib import Path
 
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from steps.command import run_command
-from workflows.distributed_inference import Images, distributed_inference
+from workflows.distributed_inference import distributed_inference
 from workflows.manifest import to_manifest, to_yaml
 from workflows.parameters import Parameters
+from workflows.pods import Pods
 
 FOLDER = Path(__file__).parents[1] / "tests" / "workflows" / "golden"
 
-_IMAGES = Images.under("registry.example.org/imaging:1.0")
+_PODS = Pods(image="registry.example.org/imaging:1.0")
 _ISIC = Parameters(
     dataset="s3://data/isic/isic.yml", model="s3://models/unet", run="s3://runs/isic-1", shards=16, parallelism=4
 )
 _EVERYTHING = Parameters(
     dataset="/data/skin lesions/isic.yml",
     model="/models/unet",
-    run="/runs/isic 2",
+    run="s3://runs/isic 2",
     split="all",
     shards=100,
     parallelism=8,
@@ -40,15 +41,37 @@ _EVERYTHING = Parameters(
     max_pixels=100_000_000,
     max_bytes=50_000_000,
 )
+_EVERY_SETTING = Pods(
+    image="core=registry.example.org/core@sha256:00,gpu=registry.example.org/gpu@sha256:11",
+    image_pull_policy="Always",
+    image_pull_secrets=("registry",),
+    service_account="inference",
+    gpus_per_step=2,
+    memory="24Gi",
+    ephemeral_storage="50Gi",
+    node_selector=("gpu=a100", "zone=b"),
+    tolerations=("nvidia.com/gpu:NoSchedule", "team=pathology:NoExecute", "spot"),
+    priority_class="batch",
+    runtime_class="nvidia",
+    semaphore="gpu-quota/pathology",
+    active_deadline=36_000,
+    retry_other_node=True,
+    labels=("team=pathology",),
+    s3_endpoint="https://minio.example.org:9000",
+    s3_region="eu-central-1",
+    s3_secret="bucket-credentials",
+    s3_secret_keys="id,secret",
+    ca_secret="own-authority",
+)
 
 
 def golden() -> dict[str, str]:
     """File name to YAML of each workflow that is kept in the repository."""
     workflows = {
-        "run.yaml": distributed_inference(_ISIC, _IMAGES),
-        "every-option.yaml": distributed_inference(_EVERYTHING, _IMAGES),
-        "resume.yaml": distributed_inference(_ISIC, _IMAGES, missing=["003", "011"]),
-        "resume-gather-only.yaml": distributed_inference(_ISIC, _IMAGES, missing=[]),
+        "run.yaml": distributed_inference(_ISIC, _PODS),
+        "every-option.yaml": distributed_inference(_EVERYTHING, _EVERY_SETTING),
+        "resume.yaml": distributed_inference(_ISIC, _PODS, missing=["003", "011"]),
+        "resume-gather-only.yaml": distributed_inference(_ISIC, _PODS, missing=[]),
     }
     return {name: to_yaml(to_manifest(workflow)) for name, workflow in workflows.items()}
 

@@ -57,6 +57,13 @@ def summary(
     return "\n".join(lines)
 
 
+def headline(document: Mapping[str, Any]) -> str:
+    """The figure that the report leads with, by name: ``Accuracy 0.9721``."""
+    name, aggregation = HEADLINE[document["task"]]
+    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    return f"{title} {figure(document['metrics'][name][aggregation])}"
+
+
 def _table(document: Mapping[str, Any]) -> list[str]:
     lines = [f"{'':{WIDTH}}{'per case':>10}{'pooled':>10}{'macro':>10}"]
     for metric in metrics_of(document["task"]):

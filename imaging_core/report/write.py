@@ -27,11 +27,13 @@ class Report:
         verdict: whether the run is complete and acceptable.
         document: the values of ``metrics.json``.
         text: the same for a terminal.
+        ui: the page that Argo's artifact viewer shows, and its pictures: path below ``report/ui/`` to bytes.
     """
 
     verdict: Verdict
     document: Mapping[str, Any]
     text: str
+    ui: Mapping[str, bytes]
 
 
 def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
@@ -68,14 +70,14 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
         for case in group["cases"]
         if case["picture"].data
     }
-    for key, data in shown.items():
+    ui = {**shown, run.REPORT_UI_PAGE: page.with_folder(view)}
+    for key, data in ui.items():
         store.put(key, data)
-    store.put(run.REPORT_UI_PAGE, page.with_folder(view))
     store.put(run.REPORT_PAGE, page.one_file(view))
     for key in list(store.list(f"{run.REPORT_UI_PICTURES}/")):
-        if key not in shown:
+        if key not in ui:
             store.delete(key)
     store.put(run.METRICS, run.to_json(document))
     missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
     text = summary(document, verdict, constant, (merged.incomplete, missing), commands, cached(times))
-    return Report(verdict, document, text)
+    return Report(verdict, document, text, {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()})

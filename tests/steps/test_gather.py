@@ -51,6 +51,19 @@ def test_a_complete_run_is_0_and_prints_its_figures_and_where_the_report_is(tmp_
     assert printed.rstrip().endswith("run/report/report.html")
 
 
+def test_argo_is_told_the_counts_the_headline_figure_and_the_page_also_when_not_acceptable(tmp_path):
+    synthetic(failed=2).write(tmp_path)
+    assert gather(tmp_path, "--outputs", str(tmp_path / "outputs")) == 1
+    told = {path.name: path.read_text() for path in (tmp_path / "outputs").iterdir() if path.is_file()}
+    accuracy = metrics(tmp_path)["metrics"]["accuracy"]["mean"]
+    counts = {"expected": "100", "done": "98", "failed": "2", "skipped": "0", "missing": "0"}
+    assert told == {**counts, "metric": f"Accuracy {accuracy:.4f}"}
+    ui, copied = tmp_path / "run/report/ui", tmp_path / "outputs/report"
+    files = {path.relative_to(ui): path.read_bytes() for path in ui.rglob("*") if path.is_file()}
+    assert Path("index.html") in files
+    assert files == {path.relative_to(copied): path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize(
     ("failed", "options", "code"),
     [

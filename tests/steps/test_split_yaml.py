@@ -317,9 +317,9 @@ class TestReference:
 
 
 def test_the_last_line_says_what_was_made(tmp_path, capsys):
-    run(tmp_path, write(tmp_path / "data"), "--shard-ids", str(tmp_path / "ids.json"))
+    run(tmp_path, write(tmp_path / "data"), "--outputs", str(tmp_path / "outputs"))
     assert "8 images of split 'test' in 3 shards of 2 to 3 samples" in capsys.readouterr().out
-    assert json.loads((tmp_path / "ids.json").read_text()) == ["000", "001", "002"]
+    assert json.loads((tmp_path / "outputs/shard-ids").read_text()) == ["000", "001", "002"]
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_as_a_process_it_exits_with_its_code(tmp_path, arguments, code, words):
 @pytest.mark.parametrize("place", ["data/d.yml", "data/d.yml/run", "/proc/run"])
 def test_a_place_that_cannot_be_written_is_named(tmp_path, place):
     dataset = write(tmp_path / "data")
-    for option, where in (("--run", place), ("--shard-ids", f"{place}/ids.json")):
+    for option, where in (("--run", place), ("--outputs", f"{place}/outputs")):
         with pytest.raises(ConfigurationError, match=r"cannot be written: .*; "):
             run(tmp_path, dataset, option, str(tmp_path / where))
 

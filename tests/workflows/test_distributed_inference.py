@@ -9,10 +9,11 @@ import pytest
 
 from imaging_core import __version__
 from imaging_core.errors import UsageError
-from workflows.distributed_inference import Images, distributed_inference
+from workflows.distributed_inference import distributed_inference
 from workflows.local import read_plan
 from workflows.manifest import to_manifest
 from workflows.parameters import Parameters
+from workflows.pods import Images, Pods
 
 PROJECT = Path(__file__).parents[2]
 PARAMETERS = Parameters(dataset="/d/x.yml", model="/m", run="/r", shards=3, parallelism=2)
@@ -55,7 +56,7 @@ def test_parallelism_changes_nothing_but_itself():
 
 
 def test_only_infer_has_the_image_with_torch_and_a_gpu():
-    built = containers(manifest(replace(PARAMETERS, device="cuda"), images=Images("core-image", "gpu-image")))
+    built = containers(manifest(replace(PARAMETERS, device="cuda"), pods=Pods(image="core=core-image,gpu=gpu-image")))
 
     assert {name: container["image"] for name, container in built.items()} == {
         "split": "core-image",
@@ -76,6 +77,21 @@ def test_only_infer_has_the_image_with_torch_and_a_gpu():
 )
 def test_images_lie_below_a_prefix(prefix, core):
     assert Images.under(prefix) == Images(core, core.replace("core", "gpu"))
+
+
+def test_how_pods_run_changes_nothing_on_this_machine():
+    settings = Pods(
+        image="registry.example.org/imaging:2",
+        gpus_per_step=2,
+        memory="24Gi",
+        node_selector=("zone=b",),
+        tolerations=("spot",),
+        semaphore="quota/gpu",
+        retry_other_node=True,
+        labels=("team=pathology",),
+    )
+
+    assert read_plan(manifest(pods=settings)) == read_plan(manifest())
 
 
 def test_a_resumed_run_infers_only_what_is_missing():

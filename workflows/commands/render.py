@@ -3,10 +3,12 @@
 import argparse
 
 from imaging_core.errors import UsageError
-from workflows.distributed_inference import DEFAULT_IMAGES, Images, distributed_inference
+from workflows import pod_options
+from workflows.distributed_inference import distributed_inference
 from workflows.manifest import to_manifest, to_yaml
 from workflows.options import OWN_COMMAND, add_options, given
 from workflows.parameters import Parameters, option
+from workflows.pods import Pods
 
 NEEDED = ("dataset", "model", "run", "shards")
 
@@ -31,11 +33,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=EPILOG,
     )
     add_options(parser, run="needed", shards="needed", parallelism="default: all of them")
-    parser.add_argument("--image", type=Images.under, default=DEFAULT_IMAGES, metavar="PREFIX[:TAG]", help=_IMAGE)
+    pod_options.add_pod_options(parser)
     parser.set_defaults(main=main)
-
-
-_IMAGE = "where the step images lie: PREFIX/core:TAG and PREFIX/gpu:TAG (default tag: this version)"
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -44,5 +43,6 @@ def main(arguments: argparse.Namespace) -> int:
     if absent := [option(name) for name in NEEDED if name not in values]:
         raise UsageError(f"{', '.join(absent)} missing; a cluster has no defaults for them")
     values.setdefault("parallelism", values["shards"])
-    print(to_yaml(to_manifest(distributed_inference(Parameters(**values), arguments.image))), end="")
+    pods = Pods(**pod_options.given(arguments))
+    print(to_yaml(to_manifest(distributed_inference(Parameters(**values), pods))), end="")
     return 0

@@ -1,6 +1,7 @@
 """One attempt at a node: its command as Argo would render it, with this machine's paths and variables."""
 
 import os
+import posixpath
 import re
 import shlex
 from collections.abc import Mapping
@@ -43,13 +44,15 @@ class Attempt:
     def outputs(self) -> dict[str, str] | None:
         """The values of the output parameters; None, with a line in the log, when one was not written."""
         values = {}
-        for parameter, path in self.node.step.outputs.items():
+        for parameter, output in self.node.step.outputs.items():
             try:
-                values[parameter] = _output_file(self.folder, parameter).read_text().rstrip("\n")
+                values[parameter] = _here(self.folder, output.path).read_text().rstrip("\n")
             except (OSError, UnicodeDecodeError):
-                with self.node.log.open("ab") as log:
-                    log.write(f"error: the step did not write {path}, its output {parameter}\n".encode())
-                return None
+                if output.default is None:
+                    with self.node.log.open("ab") as log:
+                        log.write(f"error: the step did not write {output.path}, its output {parameter}\n".encode())
+                    return None
+                values[parameter] = output.default
         return values
 
 
@@ -69,8 +72,11 @@ def begin(node: Node, parameters: Mapping[str, str], folder: Path, slot: int, gp
     values |= {f"inputs.parameters.{name}": value for name, value in node.inputs.items()}
     where = f"template {node.step.name}"
     command = [render(text, values, where) for text in (*node.step.command, *node.step.args)]
-    for parameter, path in node.step.outputs.items():
-        command = [text.replace(path, str(_output_file(folder, parameter))) for text in command]
+    paths = {output.path for output in node.step.outputs.values()}
+    for path in {posixpath.dirname(path) for path in paths}:
+        _here(folder, path).mkdir(parents=True)
+    mapped = paths | {posixpath.dirname(path) for path in paths}
+    command = [str(_here(folder, text)) if text in mapped else text for text in command]
     environment = os.environ | {name: render(text, values, where) for name, text in node.step.environment.items()}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
     environment["ARGO_PROGRESS_FILE"] = str(_progress_file(folder))
@@ -87,5 +93,6 @@ def _progress_file(folder: Path) -> Path:
     return folder / "progress"
 
 
-def _output_file(folder: Path, parameter: str) -> Path:
-    return folder / f"output-{parameter}"
+def _here(folder: Path, path: str) -> Path:
+    """Where a path of the pod, an output or the folder of some, lies on this machine."""
+    return folder / "outputs" / path.lstrip("/")

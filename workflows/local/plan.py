@@ -10,7 +10,29 @@ from workflows.local.retry import Retry, read_retry
 from workflows.local.templating import expressions
 
 # Where a pod runs and what it may use there; on this machine a step runs here, with what there is.
-_CLUSTER_ONLY = {"image", "resources"}
+_CLUSTER_ONLY = {
+    "workflow": {
+        *("activeDeadlineSeconds", "imagePullSecrets", "nodeSelector", "podGC", "podMetadata", "podPriorityClassName"),
+        *("podSpecPatch", "securityContext", "serviceAccountName", "tolerations", "ttlStrategy", "volumes"),
+    },
+    "template": {"archiveLocation", "metrics", "podSpecPatch", "synchronization", "volumes"},
+    "container": {"image", "imagePullPolicy", "resources", "securityContext", "volumeMounts"},
+    "outputs": {"artifacts"},
+    "retryStrategy": {"affinity"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """An output parameter.
+
+    Attributes:
+        path: the file that the process writes its value to.
+        default: the value when it writes none; None when it has to.
+    """
+
+    path: str
+    default: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +41,6 @@ class Step:
 
     Attributes:
         inputs: parameter name to its default, None when a value must be given.
-        outputs: parameter name to the path that the process writes its value to.
     """
 
     name: str
@@ -27,7 +48,7 @@ class Step:
     args: tuple[str, ...]
     environment: Mapping[str, str]
     inputs: Mapping[str, str | None]
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, Output]
     retry: Retry | None
 
 
@@ -66,7 +87,7 @@ def read_plan(manifest: Mapping[str, Any]) -> Plan:
     check_fields("workflow", manifest, {"apiVersion", "kind", "metadata", "spec"}, ("kind", "spec"))
     if manifest["kind"] != "Workflow":
         raise UnsupportedError(f"the local engine runs a Workflow, not a {manifest['kind']}")
-    known = {"arguments", "entrypoint", "parallelism", "templates"}
+    known = {"arguments", "entrypoint", "parallelism", "templates"} | _CLUSTER_ONLY["workflow"]
     spec = check_fields("workflow spec", manifest["spec"], known, ("entrypoint", "templates"))
     arguments = check_fields("workflow arguments", spec.get("arguments", {}), {"parameters"})
     parameters = {
@@ -90,11 +111,12 @@ def read_plan(manifest: Mapping[str, Any]) -> Plan:
 
 def _step(name: str, template: Mapping[str, Any]) -> Step:
     where = f"template {name}"
-    check_fields(where, template, {"name", "inputs", "outputs", "container", "retryStrategy"}, ("container",))
-    known = {"command", "args", "env"} | _CLUSTER_ONLY
+    known = {"name", "inputs", "outputs", "container", "retryStrategy"} | _CLUSTER_ONLY["template"]
+    check_fields(where, template, known, ("container",))
+    known = {"command", "args", "env"} | _CLUSTER_ONLY["container"]
     container = check_fields(f"{where}: container", template["container"], known, ("command",))
     inputs = check_fields(f"{where}: inputs", template.get("inputs", {}), {"parameters"})
-    outputs = check_fields(f"{where}: outputs", template.get("outputs", {}), {"parameters"})
+    outputs = check_fields(f"{where}: outputs", template.get("outputs", {}), {"parameters"} | _CLUSTER_ONLY["outputs"])
     retry = template.get("retryStrategy")
     return Step(
         name,
@@ -109,16 +131,22 @@ def _step(name: str, template: Mapping[str, Any]) -> Step:
             for key, parameter in named(f"{where}: inputs", inputs.get("parameters", [])).items()
         },
         outputs={
-            key: _output_path(f"{where}: output {key}", parameter)
+            key: _output(f"{where}: output {key}", parameter)
             for key, parameter in named(f"{where}: outputs", outputs.get("parameters", [])).items()
         },
-        retry=None if retry is None else read_retry(f"{where}: retryStrategy", retry),
+        retry=None
+        if retry is None
+        else read_retry(
+            f"{where}: retryStrategy",
+            {key: value for key, value in retry.items() if key not in _CLUSTER_ONLY["retryStrategy"]},
+        ),
     )
 
 
-def _output_path(where: str, parameter: Mapping[str, Any]) -> str:
+def _output(where: str, parameter: Mapping[str, Any]) -> Output:
     check_fields(where, parameter, {"name", "valueFrom"}, ("valueFrom",))
-    return str(check_fields(where, parameter["valueFrom"], {"path"}, ("path",))["path"])
+    source = check_fields(where, parameter["valueFrom"], {"path", "default"}, ("path",))
+    return Output(str(source["path"]), source.get("default"))
 
 
 def _task(name: str, task: Mapping[str, Any], steps: Mapping[str, Step]) -> Task:
