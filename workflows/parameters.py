@@ -74,18 +74,24 @@ class Parameters:
     @classmethod
     def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
         """Read what :meth:`to_json` wrote; DataError names ``where`` when it is something else."""
-        types = get_type_hints(cls)
-        read: dict[str, Any] = {}
-        for each in fields(cls):
-            if each.name not in values:
-                raise DataError(f"{where}: parameters: {each.name} is missing; this run was begun by another version")
-            value = values[each.name]
-            read[each.name] = tuple(value) if isinstance(value, list) else value
-            if not _fits(read[each.name], types[each.name]):
-                raise DataError(f"{where}: parameters: {each.name} cannot be {value!r}")
-        if unknown := sorted(set(values) - set(read)):
-            raise DataError(f"{where}: parameters: {unknown[0]} is unknown; this run was begun by another version")
-        return cls(**read)
+        if absent := [each.name for each in fields(cls) if each.name not in values]:
+            raise DataError(f"{where}: parameters: {absent[0]} is missing; this run was begun by another version")
+        return cls(**checked_fields(cls, values, f"{where}: parameters"))
+
+
+def checked_fields(kind: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values for the fields of a dataclass of ours, as JSON holds them; some may be missing.
+
+    Raises:
+        DataError: one is unknown or of another type.
+    """
+    types = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(types)):
+        raise DataError(f"{where}: {unknown[0]} is unknown; this run was begun by another version")
+    read = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if wrong := [name for name, value in read.items() if not _fits(value, types[name])]:
+        raise DataError(f"{where}: {wrong[0]} cannot be {read[wrong[0]]!r}")
+    return read
 
 
 def option(name: str) -> str:

@@ -16,6 +16,7 @@ from workflows import options
 from workflows.checks import Inputs, check_inputs
 from workflows.local import machine
 from workflows.parameters import Parameters, option
+from workflows.pods import Pods
 from workflows.run_record import RunRecord
 from workflows.state import RunState, read_state
 
@@ -65,18 +66,33 @@ def new_run(arguments: argparse.Namespace) -> Request:
     given.setdefault("parallelism", _parallelism(given, gpus))
     given.setdefault("shards", given["parallelism"])
     parameters = Parameters(**given)
+    store = unused_store(parameters, "--resume")
+    inputs = check_inputs(parameters)
+    record_run(store, parameters, inputs)
+    return Request(parameters, inputs, store, None, None, gpus)
+
+
+def unused_store(parameters: Parameters, resume: str) -> Store:
+    """Where a new run goes.
+
+    Raises:
+        UsageError: a run lies there already; ``resume`` is the command that continues one.
+    """
     store = open_store(Location.parse(parameters.run))
     if store.exists(run.RUN) or store.exists(run.SHARD_INDEX):
         where = store.root.for_person()
         raise UsageError(
-            f"{where}: holds a run already; continue it with --resume {shlex.quote(where)}, or choose another --run"
+            f"{where}: holds a run already; continue it with {resume} {shlex.quote(where)}, or choose another --run"
         )
-    inputs = check_inputs(parameters)
-    record = RunRecord.now(parameters, inputs.dataset.sha256, inputs.model.sha256)
+    return store
+
+
+def record_run(store: Store, parameters: Parameters, inputs: Inputs, pods: Pods | None = None) -> None:
+    """Write a new run's ``run.json``; UsageError when another run did so at the same moment."""
+    record = RunRecord.now(parameters, inputs.dataset.sha256, inputs.model.sha256, pods)
     record.write(store)
     if not record.is_written(store):
         raise UsageError(f"{store.root.for_person()}: another run began here at this moment; choose another --run")
-    return Request(parameters, inputs, store, None, None, gpus)
 
 
 def resumed_run(arguments: argparse.Namespace) -> Request:

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from imaging_core import __version__, run
 from imaging_core.errors import DataError
 from imaging_core.store.base import Store
-from workflows.parameters import Parameters
+from workflows.parameters import Parameters, checked_fields
+from workflows.pods import Pods
 
 FORMAT = 1
 PACKAGES = ("hera", "minio", "numpy", "pillow", "pyyaml", "tifffile", "torch")
@@ -26,6 +27,7 @@ class RunRecord:
         model: SHA-256 of the model card's bytes.
         versions: of this project, Python and the packages that matter here.
         host: the machine that began it.
+        pods: how its pods run; None for a run that began on this machine.
     """
 
     created: str
@@ -34,12 +36,13 @@ class RunRecord:
     model: str
     versions: dict[str, str]
     host: str
+    pods: Pods | None = None
 
     @classmethod
-    def now(cls, parameters: Parameters, dataset: str, model: str) -> "RunRecord":
+    def now(cls, parameters: Parameters, dataset: str, model: str, pods: Pods | None = None) -> "RunRecord":
         """The record of a run that begins now, on this machine."""
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(created, parameters, dataset, model, _versions(), platform.node())
+        return cls(created, parameters, dataset, model, _versions(), platform.node(), pods)
 
     def write(self, store: Store) -> None:
         """Put it below the run's prefix."""
@@ -58,6 +61,7 @@ class RunRecord:
                 "digests": {"dataset": self.dataset, "model": self.model},
                 "versions": self.versions,
                 "host": self.host,
+                **({} if self.pods is None else {"pods": asdict(self.pods)}),
             }
         )
 
@@ -77,7 +81,8 @@ def read_record(store: Store) -> RunRecord:
         parameters = Parameters.from_json(value["parameters"], where)
         digests = value["digests"]
         created, versions, host = str(value["created"]), dict(value["versions"]), str(value["host"])
-        return RunRecord(created, parameters, str(digests["dataset"]), str(digests["model"]), versions, host)
+        pods = Pods(**checked_fields(Pods, value["pods"], f"{where}: pods")) if "pods" in value else None
+        return RunRecord(created, parameters, str(digests["dataset"]), str(digests["model"]), versions, host, pods)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{where}: not the record of a run ({type(error).__name__}: {error})") from error
 
