@@ -12,6 +12,7 @@ REPORT_UI_PAGE = f"{REPORT_UI}index.html"
 REPORT_UI_PICTURES = f"{REPORT_UI}pictures"
 LOGS = "logs/"
 INPUTS = "inputs/"
+CHECKS = "checks/"
 METRICS = "report/metrics.json"
 PREDICTIONS = "report/predictions.csv"
 

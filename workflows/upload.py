@@ -118,8 +118,9 @@ def _pictures(dataset: Dataset, parameters: Parameters, *, upload: bool) -> list
     if not upload:
         size = megabytes(sum(sizes(local).values()))
         raise UsageError(
-            f"{where}: {len(local)} images and masks of split {parameters.split} ({size}) lie on this machine, where pods "
-            "cannot read them; put the dataset's folder into a bucket and give its file as s3://bucket/key, or add --upload-images"
+            f"{where}: {len(local)} images and masks of split {parameters.split} ({size}) lie on this machine, where "
+            "pods cannot read them; put the dataset's folder into a bucket and give its file as s3://bucket/key, or "
+            "add --upload-images"
         )
     home = dataset.location.parent
     if odd := [location for location, text in local.items() if _full(text) or not location.is_within(home)]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from imaging_core import __version__
 from imaging_core.errors import UsageError
 from workflows.distributed_inference import distributed_inference
 from workflows.local import read_plan
 from workflows.manifest import to_manifest
 from workflows.parameters import Parameters
-from workflows.pods import Images, Pods
+from workflows.pods import Pods
 
 PROJECT = Path(__file__).parents[2]
 PARAMETERS = Parameters(dataset="/d/x.yml", model="/m", run="/r", shards=3, parallelism=2)
@@ -65,18 +64,6 @@ def test_only_infer_has_the_image_with_torch_and_a_gpu():
     }
     gpus = {name: container["resources"]["limits"].get("nvidia.com/gpu") for name, container in built.items()}
     assert gpus == {"split": None, "infer": "1", "gather": None}
-
-
-@pytest.mark.parametrize(
-    ("prefix", "core"),
-    [
-        ("registry.example.org/imaging:1.0", "registry.example.org/imaging/core:1.0"),
-        ("registry.example.org:5000/imaging", f"registry.example.org:5000/imaging/core:{__version__}"),
-        ("localhost:5000/imaging:0a1b2c3", "localhost:5000/imaging/core:0a1b2c3"),
-    ],
-)
-def test_images_lie_below_a_prefix(prefix, core):
-    assert Images.under(prefix) == Images(core, core.replace("core", "gpu"))
 
 
 def test_how_pods_run_changes_nothing_on_this_machine():
