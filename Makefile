@@ -28,8 +28,10 @@ requirements: $(VENV)/.ready  ## pin the requirements anew, from pyproject.toml
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
 	@$(COMPILE) --extra workflows --extra infer pyproject.toml -o requirements/run.txt
 	@$(COMPILE) -c requirements/run.txt pyproject.toml -o requirements/core.txt
+	@echo cyclonedx-bom | $(COMPILE) - -o requirements/sbom.txt
 	@$(COMPILE) --extra infer -c requirements/run.txt pyproject.toml -o requirements/gpu.txt
 	@$(COMPILE) --extra workflows --extra infer --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	@$(COMPILE) --extra workflows --extra tools -c requirements/dev.txt pyproject.toml -o requirements/core-toolkit.txt
 	@$(COMPILE) --extra workflows --extra infer --extra dev --extra benchmarks -c requirements/dev.txt pyproject.toml -o requirements/benchmarks.txt
 
 $(VENV)/.ready: requirements/dev.txt requirements/uv.txt

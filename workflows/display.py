@@ -119,7 +119,7 @@ class Display:
         for node in running[:MOST_LINES]:
             pace = self._progress.of_node(node, now)
             if pace:
-                grid.add_row(_title(node), *_bar(pace))
+                grid.add_row(_title(node), *pace_bar(pace))
             else:
                 doing = "starting" if node.task == FAN_OUT else "working"
                 grid.add_row(_title(node), Text(f"{doing}, {duration(math.floor(now - node.started))}", style="dim"))
@@ -129,7 +129,7 @@ class Display:
         fan_out = [node for node in self._nodes if node.task == FAN_OUT]
         if fan_out:
             overall = self._progress.overall(fan_out, now)
-            grid.add_row("all shards", *_bar(overall))
+            grid.add_row("all shards", *pace_bar(overall))
             rows.append(Text(_shards_line(fan_out), style="dim"))
         return Group(*rows)
 
@@ -148,7 +148,12 @@ def ending(node: Node) -> str:
     """How the node's last attempt ended, in words."""
     if node.status == "Error":
         return "ended without its output"
-    return f"failed with exit code {node.exit_code}{_MEANING.get(node.exit_code or 0, '')}"
+    return failed_with(node.exit_code or 0)
+
+
+def failed_with(exit_code: int) -> str:
+    """``failed with exit code 65 (bad data)``."""
+    return f"failed with exit code {exit_code}{_MEANING.get(exit_code, '')}"
 
 
 _MEANING = {
@@ -167,7 +172,8 @@ def _title(node: Node) -> str:
     return node.task if node.item is None else f"{node.task} {node.item}"
 
 
-def _bar(pace: Pace) -> tuple[RenderableType, ...]:
+def pace_bar(pace: Pace) -> tuple[RenderableType, ...]:
+    """Cells of a table's row: a bar, cases done of all, their rate, the time left."""
     return (
         ProgressBar(total=max(pace.total, 1), completed=pace.done, width=BAR_WIDTH),
         Text(f"{pace.done}/{pace.total}", justify="right"),

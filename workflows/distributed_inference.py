@@ -64,7 +64,7 @@ def distributed_inference(
             *(part for host in parameters.allow_http for part in ("--allow-http", host)),
         ],
         module="steps.split_yaml",
-        outputs=[_output("shard-ids", default=None)],
+        outputs=[output("shard-ids", default=None)],
     )
     infer = _step(
         "infer",
@@ -81,7 +81,7 @@ def distributed_inference(
             *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),
         ],
         inputs=[Parameter(name="shard")],
-        outputs=[_output("done"), _output("failed")],
+        outputs=[output("done"), output("failed")],
         gpus=gpus,
         metrics=_infer_metrics(gpus),
         semaphore=pods.semaphore,
@@ -96,7 +96,7 @@ def distributed_inference(
             *(["--require-one-class"] if parameters.require_one_class else []),
         ],
         outputs=[
-            *(_output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),
+            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),
             *_report(parameters, pods),
         ],
     )
@@ -187,7 +187,7 @@ def _step(
     )
 
 
-def _output(name: str, default: str | None = "") -> Parameter:
+def output(name: str, default: str | None = "") -> Parameter:
     """An output parameter; with a default a step that failed is Failed, not in Error for want of it."""
     return Parameter(name=name, value_from=model(ValueFrom, path=f"{OUTPUTS}/{name}", default=default))
 

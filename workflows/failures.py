@@ -32,7 +32,7 @@ def failures(nodes: Sequence[Node]) -> list[Failure]:
     messages: dict[str, str] = {}
     for node in nodes:
         if node.state == "ended" and node.status != "Succeeded" and node.exit_code != EXIT_NOT_ACCEPTABLE:
-            message = last_words(node.log)
+            message = last_words_of(node.log)
             alike = message if node.item is None else message.replace(node.item, "*")
             messages.setdefault(alike, message)
             grouped.setdefault(alike, []).append(node)
@@ -54,8 +54,8 @@ def describe(found: Sequence[Failure]) -> list[str]:
     return lines
 
 
-def last_words(log: Path) -> str:
-    """The end of the last attempt's output: from its last ``error:`` line on, else its last lines."""
+def last_words_of(log: Path) -> str:
+    """The end of the last attempt's output in a log file of the local engine."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES))
@@ -63,7 +63,11 @@ def last_words(log: Path) -> str:
     except OSError as error:
         return f"(its log cannot be read: {error.strerror})"
     heads = [number for number, line in enumerate(lines) if line.startswith(ATTEMPT)]
-    lines = lines[heads[-1] + 1 :] if heads else lines
+    return last_words(lines[heads[-1] + 1 :] if heads else lines)
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """The end of a step's output: from its last ``error:`` line on, else its last lines."""
     errors = [number for number, line in enumerate(lines) if line.startswith("error:")]
     lines = lines[errors[-1] :][:MOST_LINES] if errors else lines[-MOST_LINES:]
     return "\n".join(lines) or "(it said nothing)"

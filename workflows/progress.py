@@ -43,7 +43,7 @@ class Progress:
             return None
         done, total = node.progress
         since, at_first = self._first_seen.setdefault((node.name, node.attempts), (now, done))
-        return _pace(done, total, done - at_first, now - since)
+        return pace(done, total, done - at_first, now - since)
 
     def overall(self, nodes: Sequence[Node], now: float) -> Pace:
         """All shards' pace since the first of these nodes was started."""
@@ -54,7 +54,7 @@ class Progress:
         started = [node.first_started for node in nodes if node.attempts]
         done, total = sum(finished.values()), sum(self.samples.values())
         elapsed = now - min(started) if started else 0.0
-        return _pace(done, total, done - sum(self.before.values()), elapsed)
+        return pace(done, total, done - sum(self.before.values()), elapsed)
 
     def _finished(self, node: Node) -> int:
         item = node.item or ""
@@ -85,7 +85,8 @@ def rate(cases_per_second: float) -> str:
     return f"{cases_per_second * 60:.3g}/min"
 
 
-def _pace(done: int, total: int, newly: int, elapsed: float) -> Pace:
+def pace(done: int, total: int, newly: int, elapsed: float) -> Pace:
+    """The pace of something of which ``newly`` cases were done in ``elapsed`` seconds."""
     if elapsed < SETTLING_SECONDS or newly <= 0:
         return Pace(done, total, None, None)
     per_second = newly / elapsed

@@ -15,12 +15,9 @@ from rich.console import Console
 from imaging_core import run as layout
 from imaging_core.errors import (
     EXIT_BUG,
-    EXIT_CONFIGURATION,
-    EXIT_DATA,
     EXIT_DONE,
     EXIT_INTERRUPTED,
     EXIT_NOT_ACCEPTABLE,
-    EXIT_TEMPORARY,
     EXIT_TERMINATED,
 )
 from imaging_core.report.stages import profile, read_stages
@@ -29,6 +26,7 @@ from imaging_core.store.base import Store
 from imaging_core.store.location import FILE
 from workflows.display import Display
 from workflows.distributed_inference import distributed_inference
+from workflows.exit_codes import of_failed
 from workflows.failures import Failure, describe, failures
 from workflows.local import Engine, Outcome, read_plan
 from workflows.manifest import to_manifest
@@ -38,9 +36,6 @@ from workflows.progress import Progress, duration
 from workflows.request import Request, new_run, resumed_run
 from workflows.state import read_metrics, shard_samples
 from workflows.verdict import verdict
-
-PASSED_ON = (EXIT_CONFIGURATION, EXIT_DATA, EXIT_TEMPORARY)
-"""Why a step failed says more than that gather then found the result incomplete."""
 
 DESCRIPTION = """\
 Split a dataset into shards, infer them at the same time, merge the results into exact metrics and a report.
@@ -114,7 +109,7 @@ def exit_code(outcome: Outcome) -> int:
     if outcome.results.get("gather") == "Succeeded":
         return EXIT_DONE
     codes = [node.exit_code or EXIT_BUG for node in outcome.nodes if node.status not in (None, "Succeeded")]
-    return next((code for code in PASSED_ON if code in codes), codes[-1])
+    return of_failed(codes)
 
 
 def has_report(outcome: Outcome) -> bool:

@@ -1,0 +1,88 @@
+"""What is said of a workflow that has ended: what failed and why, the verdict, and what to type next."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from imaging_core import run
+from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE, InferenceError
+from imaging_core.store import Location, open_store
+from workflows.cluster.api import WorkflowApi
+from workflows.cluster.follow import doing, exit_code
+from workflows.cluster.nodes import StepNode, WorkflowState
+from workflows.failures import MOST_LINES, MOST_MESSAGES, last_words
+from workflows.options import OWN_COMMAND
+from workflows.places import link
+from workflows.state import read_metrics
+from workflows.verdict import verdict
+
+
+def conclude(api: WorkflowApi, state: WorkflowState, console: Console, *, as_json: bool) -> int:
+    """Say how a workflow ended; the exit code says it too."""
+    code = exit_code(state)
+    root = Location.parse(state.parameters["run"])
+    failures = [
+        {"step": node.name, "exit_code": node.exit_code, "attempts": node.attempts, "message": words}
+        for node, words in _failures(api, state)
+    ]
+    metrics, unread = _metrics(root, state)
+    for failure in failures:
+        console.print(f"\n{failure['step']}:", markup=False)
+        console.print(
+            "\n".join(f"  {line}" for line in str(failure["message"]).splitlines()), markup=False, soft_wrap=True
+        )
+    if as_json:
+        summary = {
+            "workflow": state.name,
+            "namespace": api.namespace,
+            "phase": state.phase,
+            "exit_code": code,
+            "run": str(root),
+            "failures": failures,
+            "metrics": metrics,
+        }
+        print(json.dumps(summary, ensure_ascii=False))
+        return code
+    lines = ["", *(verdict(metrics) if metrics else [])]
+    if metrics:
+        lines += ["", f"Report: {link(root.join(run.REPORT_PAGE))}"]
+    elif unread:
+        lines.append(f"The report could not be read from here ({unread}).")
+    stopped = {"Stop": "was stopped", "Terminate": "was terminated"}.get(state.shutdown)
+    ended = stopped or ("is done" if code == EXIT_DONE else f"ended with exit code {code} ({state.phase})")
+    lines.append(f"Workflow {state.name} {ended}.")
+    if code != EXIT_DONE and not (metrics and metrics["complete"]):
+        lines += ["When the cause is mended, continue with:", f"  {OWN_COMMAND} resume {root} -n {api.namespace}"]
+    print("\n".join(lines))
+    return code
+
+
+def _failures(api: WorkflowApi, state: WorkflowState) -> Sequence[tuple[StepNode, str]]:
+    """The first few steps that failed, each with the last words of its log, or what Argo says of it."""
+    failed = [
+        node
+        for node in state.nodes
+        if node.phase in ("Failed", "Error") and node.exit_code != EXIT_NOT_ACCEPTABLE and not state.shutdown
+    ]
+    return [(node, _words(api, state, node)) for node in failed[:MOST_MESSAGES]]
+
+
+def _words(api: WorkflowApi, state: WorkflowState, node: StepNode) -> str:
+    try:
+        lines = list(api.log(state.name, node.pod, follow=False))[-MOST_LINES * 10 :]
+    except InferenceError:
+        lines = []
+    return "\n".join([doing(node), *([last_words(lines)] if lines else [])])
+
+
+def _metrics(root: Location, state: WorkflowState) -> tuple[dict[str, Any] | None, str]:
+    """What gather wrote just now; else why it cannot be read."""
+    gather = state.step("gather")
+    if not gather or gather[0].exit_code not in (EXIT_DONE, EXIT_NOT_ACCEPTABLE):
+        return None, ""
+    try:
+        return read_metrics(open_store(root)), ""
+    except InferenceError as error:
+        return None, str(error)

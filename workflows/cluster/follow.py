@@ -1,0 +1,231 @@
+"""Follows a workflow to its end: a calm live region on a terminal, else a line now and then."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from imaging_core.errors import (
+    EXIT_DONE,
+    EXIT_NOT_ACCEPTABLE,
+    EXIT_TEMPORARY,
+    InferenceError,
+)
+from imaging_core.store import Location, open_store
+from workflows.cluster.api import WorkflowApi
+from workflows.cluster.nodes import StepNode, WorkflowState, read_workflow
+from workflows.display import MOST_LINES, failed_with, pace_bar
+from workflows.exit_codes import of_failed
+from workflows.progress import Pace, duration, pace, rate
+from workflows.state import shard_samples
+
+POLL_SECONDS = 2.0
+LINE_SECONDS = 15.0
+UNSEEN_SECONDS = 30.0
+"""A workflow that Argo's controller has not looked at for so long says that there is none at work."""
+LONGEST_MESSAGE = 200
+
+
+class WaitedError(InferenceError):
+    """The workflow had not ended in the time that was given for waiting."""
+
+    exit_code = EXIT_TEMPORARY
+
+
+def follow(
+    api: WorkflowApi, name: str, console: Console, *, quiet: bool = False, timeout: float | None = None
+) -> WorkflowState:
+    """Show how a workflow gets on until it has ended; whatever connection breaks meanwhile is made anew.
+
+    Args:
+        api: asked every few seconds.
+        name: of the workflow.
+        console: where to.
+        quiet: whether nothing is shown.
+        timeout: seconds to wait at most; None for as long as it takes.
+
+    Raises:
+        WaitedError: the time was over.
+        InferenceError: the cluster does not answer, or there is no such workflow.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    view = View(console, quiet=quiet)
+    with view:
+        while True:
+            state = read_workflow(api.get(name))
+            view.show(state)
+            if state.finished:
+                return state
+            if deadline is not None and time.monotonic() + POLL_SECONDS > deadline:
+                raise WaitedError(f"workflow {name}: has not ended after {timeout:.0f} s ({where(state)}); it goes on")
+            time.sleep(POLL_SECONDS)
+
+
+def exit_code(state: WorkflowState) -> int:
+    """The exit code that a workflow which has ended means, as ``run`` would have ended."""
+    if state.phase == "Succeeded":
+        return EXIT_DONE
+    failed = [node for node in state.nodes if node.phase in ("Failed", "Error")]
+    codes = [EXIT_NOT_ACCEPTABLE if node.exit_code is None else node.exit_code for node in failed]
+    return of_failed(codes) if codes and not state.shutdown else EXIT_NOT_ACCEPTABLE
+
+
+def where(state: WorkflowState) -> str:
+    """In a few words what a workflow is doing: ``gather is running``, ``infer: 3 of 8 shards ended``."""
+    if not state.phase:
+        return "Argo's controller has not looked at it yet"
+    shards = state.step("infer")
+    if shards and any(node.state != "ended" for node in shards):
+        return f"infer: {sum(node.state == 'ended' for node in shards)} of {len(shards)} shards ended"
+    last = state.nodes[-1] if state.nodes else None
+    return state.phase if last is None else f"{last.name}: {doing(last)}"
+
+
+def doing(node: StepNode) -> str:
+    """What a step is doing, why it waits, or how it ended."""
+    if node.state == "waiting":
+        return f"waiting{_because(node.message)}"
+    if node.phase == "Running":
+        again = f", attempt {node.attempts}" if node.attempts > 1 else ""
+        return f"running{again}"
+    if node.phase == "Succeeded":
+        counts = [f"{value} {key}" for key in ("done", "failed") if (value := node.outputs.get(key))]
+        figure = [node.outputs["metric"]] if node.outputs.get("metric") else []
+        took = (
+            f"done in {duration((node.ended - node.started).total_seconds())}"
+            if node.ended and node.started
+            else "done"
+        )
+        return ", ".join([took, *(f"{each}" for each in counts), *figure])
+    if node.exit_code:
+        return failed_with(node.exit_code) + (f" after {node.attempts} attempts" if node.attempts > 1 else "")
+    return f"{node.phase}{_because(node.message)}"
+
+
+def _because(message: str) -> str:
+    short = " ".join(message.split())
+    return f": {short[:LONGEST_MESSAGE]}{'…' if len(short) > LONGEST_MESSAGE else ''}" if short else ""
+
+
+@dataclass(slots=True)
+class View:
+    """What is shown of one workflow while it gets on."""
+
+    console: Console
+    quiet: bool
+    _live: Live | None = None
+    _said: dict[str, str] = field(default_factory=dict)
+    _first: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _samples: Mapping[str, int] = field(default_factory=dict)
+    _asked: float = 0.0
+    _next_line: float = 0.0
+
+    def __enter__(self) -> "View":
+        if self.console.is_terminal and not self.console.is_dumb_terminal and not self.quiet:
+            self._live = Live(console=self.console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, state: WorkflowState) -> None:
+        """Show the state: steps that have ended as lines, the others in the live region."""
+        if self.quiet:
+            return
+        now = time.monotonic()
+        self._look_up(state, now)
+        for node in state.nodes:
+            words = doing(node)
+            if self._worth_a_line(node, len(state.step(node.step))) and self._said.get(node.name) != words:
+                self._said[node.name] = words
+                self._print(f"{node.name}: {words}", "red" if node.phase in ("Failed", "Error") else "")
+        if self._live:
+            self._live.update(self._region(state, now), refresh=True)
+        elif now >= self._next_line and not state.finished:
+            self._next_line = now + LINE_SECONDS
+            self._print(self._overall_line(state, now), "")
+
+    def _worth_a_line(self, node: StepNode, alike: int) -> bool:
+        if node.phase == "Succeeded":
+            return alike <= MOST_LINES
+        if node.phase in ("Failed", "Error"):
+            return sum(each not in ("", None) for each in self._said) <= MOST_LINES * 2
+        return self._live is None and node.state == "waiting" and bool(node.message) and alike <= MOST_LINES
+
+    def _print(self, line: str, style: str) -> None:
+        self.console.print(Text(line, style=style), soft_wrap=True)
+
+    def _look_up(self, state: WorkflowState, now: float) -> None:
+        """How many cases each shard has, from the run itself, when this machine may read it."""
+        if self._samples or now < self._asked or not state.step("infer"):
+            return
+        self._asked = now + LINE_SECONDS
+        try:
+            self._samples = shard_samples(open_store(Location.parse(state.parameters["run"])))
+        except (InferenceError, KeyError):
+            self._asked = float("inf")
+
+    def _region(self, state: WorkflowState, now: float) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        active = [node for node in state.nodes if node.state != "ended"]
+        shown = sorted(active, key=lambda node: node.state != "running")[:MOST_LINES]
+        for node in shown:
+            if found := self._of_node(node, now):
+                grid.add_row(node.name, *pace_bar(found))
+            else:
+                grid.add_row(node.name, Text(doing(node), style="dim"))
+        shards = state.step("infer")
+        if shards:
+            grid.add_row("all shards", *pace_bar(self._overall(state, now)))
+        rows: list[RenderableType] = [Text(f"{state.name}  {self._phase(state)}", style="bold"), grid]
+        if len(active) > len(shown):
+            rows.append(Text(f"and {len(active) - len(shown)} more", style="dim"))
+        if shards:
+            rows.append(Text(_shards(state), style="dim"))
+        return Group(*rows)
+
+    def _phase(self, state: WorkflowState) -> str:
+        if state.phase:
+            return f"{state.phase}{_because(state.message)}"
+        age = time.time() - state.created.timestamp() if state.created else 0.0
+        return "waiting for Argo's controller" + ("; is it running?" if age > UNSEEN_SECONDS else "")
+
+    def _of_node(self, node: StepNode, now: float) -> Pace | None:
+        if node.progress is None:
+            return None
+        done, total = node.progress
+        since, at_first = self._first.setdefault(f"{node.name}, {node.attempts}", (now, done))
+        return pace(done, total, done - at_first, now - since)
+
+    def _overall(self, state: WorkflowState, now: float) -> Pace:
+        shards = state.step("infer")
+        done = sum(self._finished(node) for node in shards)
+        total = sum(self._samples.values()) or sum(node.progress[1] for node in shards if node.progress)
+        since, at_first = self._first.setdefault("", (now, done))
+        return pace(done, total, done - at_first, now - since)
+
+    def _finished(self, node: StepNode) -> int:
+        if node.phase == "Succeeded" and (samples := self._samples.get(node.shard or "")):
+            return samples
+        return node.progress[0] if node.progress else 0
+
+    def _overall_line(self, state: WorkflowState, now: float) -> str:
+        if not state.step("infer"):
+            return f"{self._phase(state)}; {where(state)}" if state.phase else self._phase(state)
+        found = self._overall(state, now)
+        parts = [f"{found.done} of {found.total} cases" if found.total else f"{found.done} cases", _shards(state)]
+        parts += [rate(found.rate)] if found.rate is not None else []
+        parts += [f"{duration(found.left)} left"] if found.left else []
+        return "; ".join(parts)
+
+
+def _shards(state: WorkflowState) -> str:
+    shards = state.step("infer")
+    count: Callable[[str], int] = lambda wanted: sum(node.state == wanted for node in shards)  # noqa: E731
+    return f"shards: {count('ended')} of {len(shards)} ended, {count('running')} at work, {count('waiting')} waiting"
