@@ -136,5 +136,5 @@ def _full(text: str) -> bool:
 
 
 def megabytes(size: int) -> str:
-    """``1.3 MB``."""
-    return f"{size / 1e6:.1f} MB"
+    """``1.3 MB``; ``0.02 MB``."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e6:.2g} MB"

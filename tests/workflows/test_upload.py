@@ -36,7 +36,7 @@ def test_images_of_this_machine_are_counted_and_only_taken_on_request(parameters
     size = sum((place / f"data/{case}.png").stat().st_size for case in range(2, 6))
     with pytest.raises(UsageError) as refused:
         planned(parameters, images=False)
-    assert f"4 images and masks of split test ({size / 1e6:.1f} MB) lie on this machine" in str(refused.value)
+    assert f"4 images and masks of split test ({size / 1e6:.2g} MB) lie on this machine" in str(refused.value)
     assert "--upload-images" in str(refused.value)
 
 

@@ -11,8 +11,9 @@ from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE, InferenceError
 from imaging_core.store import Location, open_store
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.follow import doing, exit_code
+from workflows.cluster.logs import kept_lines
 from workflows.cluster.nodes import StepNode, WorkflowState
-from workflows.failures import MOST_LINES, MOST_MESSAGES, last_words
+from workflows.failures import MOST_MESSAGES, last_words
 from workflows.options import OWN_COMMAND
 from workflows.places import link
 from workflows.state import read_metrics
@@ -71,7 +72,7 @@ def _failures(api: WorkflowApi, state: WorkflowState) -> Sequence[tuple[StepNode
 
 def _words(api: WorkflowApi, state: WorkflowState, node: StepNode) -> str:
     try:
-        lines = list(api.log(state.name, node.pod, follow=False))[-MOST_LINES * 10 :]
+        lines = list(kept_lines(api, state, node))
     except InferenceError:
         lines = []
     return "\n".join([doing(node), *([last_words(lines)] if lines else [])])

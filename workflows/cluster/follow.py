@@ -187,7 +187,7 @@ class View:
         if len(active) > len(shown):
             rows.append(Text(f"and {len(active) - len(shown)} more", style="dim"))
         if shards:
-            rows.append(Text(_shards(state), style="dim"))
+            rows.append(Text(f"shards: {shards_in_words(state)}", style="dim"))
         return Group(*rows)
 
     def _phase(self, state: WorkflowState) -> str:
@@ -211,21 +211,23 @@ class View:
         return pace(done, total, done - at_first, now - since)
 
     def _finished(self, node: StepNode) -> int:
-        if node.phase == "Succeeded" and (samples := self._samples.get(node.shard or "")):
-            return samples
+        if node.phase == "Succeeded" and node.outputs.get("done", "").isdigit():
+            return sum(int(node.outputs[name]) for name in ("done", "failed"))
         return node.progress[0] if node.progress else 0
 
     def _overall_line(self, state: WorkflowState, now: float) -> str:
         if not state.step("infer"):
             return f"{self._phase(state)}; {where(state)}" if state.phase else self._phase(state)
         found = self._overall(state, now)
-        parts = [f"{found.done} of {found.total} cases" if found.total else f"{found.done} cases", _shards(state)]
+        parts = [f"{found.done} of {found.total} cases" if found.total else f"{found.done} cases"]
+        parts.append(f"shards: {shards_in_words(state)}")
         parts += [rate(found.rate)] if found.rate is not None else []
         parts += [f"{duration(found.left)} left"] if found.left else []
         return "; ".join(parts)
 
 
-def _shards(state: WorkflowState) -> str:
+def shards_in_words(state: WorkflowState) -> str:
+    """``3 of 8 ended, 2 at work, 3 waiting``."""
     shards = state.step("infer")
     count: Callable[[str], int] = lambda wanted: sum(node.state == wanted for node in shards)  # noqa: E731
-    return f"shards: {count('ended')} of {len(shards)} ended, {count('running')} at work, {count('waiting')} waiting"
+    return f"{count('ended')} of {len(shards)} ended, {count('running')} at work, {count('waiting')} waiting"

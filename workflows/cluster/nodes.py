@@ -172,11 +172,11 @@ def _pod(workflow: str, node: Mapping[str, Any]) -> str:
 
 
 def _progress(node: Mapping[str, Any]) -> tuple[int, int] | None:
-    """``0/1`` is what Argo says of a pod that has not said anything."""
+    """``0/1`` and ``1/1`` are what Argo says of a pod that has not said anything."""
     done, _, total = str(node.get("progress") or "").partition("/")
     if not (done.isdigit() and total.isdigit()) or (node["templateName"] != "infer"):
         return None
-    return None if (done, total) == ("0", "1") else (int(done), int(total))
+    return None if total == "1" else (int(done), int(total))
 
 
 def _time(text: str | None) -> datetime | None:

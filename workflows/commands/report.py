@@ -1,23 +1,32 @@
-"""``report``: where a run's report is, and what it says."""
+"""``report``: where the report of a run or a workflow is, and what it says."""
 
 import argparse
 import json
+import tempfile
 import webbrowser
+from pathlib import Path
 
 from imaging_core import run as layout
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE, ConfigurationError, MissingError
 from imaging_core.store import Location, open_store
+from imaging_core.store.base import Store
+from imaging_core.store.location import FILE
+from workflows.cluster.connection import connect
+from workflows.cluster.names import complete, is_location
+from workflows.commands.workflow_options import add_namespace
 from workflows.options import OWN_COMMAND, location
 from workflows.places import link
 from workflows.state import read_state
+from workflows.submission import run_of
 from workflows.verdict import verdict
 
 DESCRIPTION = """\
-Print a run's verdict and metrics, and where its report lies.
+Print a run's verdict and metrics, and where its report lies. A report in a bucket is fetched before it is opened.
 """
 EPILOG = """\
-example:
+examples:
   %(prog)s runs/isic-1 --open
+  %(prog)s distributed-inference-3f9a1c --save isic.html
 
 exit codes:
   0 the result is complete and acceptable; 1 it is not; 65 there is no run, or no report yet
@@ -32,20 +41,25 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument("run", type=location, metavar="RUN", help="the run's location")
+    parser.add_argument("run", metavar="RUN|WORKFLOW", help="the run's location, or the name of a workflow")
+    add_namespace(parser)
     parser.add_argument("--open", action="store_true", help="open the report in the browser")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the report there: one file, pictures inside")
     parser.add_argument("--json", action="store_true", help="the metrics as one JSON object on stdout")
     parser.set_defaults(main=main)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Print what the report says."""
-    root = Location.parse(arguments.run)
-    state = read_state(open_store(root))
+    root = _root(arguments)
+    store = open_store(root)
+    state = read_state(store)
+    where = root.for_person()
     if state.metrics is None:
-        where = root.for_person()
         raise MissingError(f"{where}: no report yet; {OWN_COMMAND} status {where} says how far the run is")
     page = link(root.join(layout.REPORT_PAGE))
+    if arguments.save or (arguments.open and root.scheme != FILE):
+        page = _fetched(store, arguments.save)
     if arguments.json:
         print(json.dumps(state.metrics | {"report": page}, ensure_ascii=False))
     else:
@@ -53,3 +67,20 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.open and not webbrowser.open(page):
         raise ConfigurationError(f"no browser was found here; open it yourself: {page}")
     return EXIT_DONE if state.acceptable else EXIT_NOT_ACCEPTABLE
+
+
+def _root(arguments: argparse.Namespace) -> Location:
+    if is_location(arguments.run):
+        return Location.parse(location(arguments.run))
+    api = connect(arguments.namespace)
+    return Location.parse(run_of(api.get(complete(api, arguments.run))))
+
+
+def _fetched(store: Store, wanted: Path | None) -> str:
+    """The page as a link to a file of this machine; by itself it goes to a folder for temporary files."""
+    path = wanted or Path(tempfile.mkdtemp(prefix="report-")) / f"{store.root.name}.html"
+    try:
+        path.write_bytes(store.get(layout.REPORT_PAGE))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror}; give another --save") from error
+    return path.resolve().as_uri()

@@ -6,6 +6,8 @@ from imaging_core.errors import UsageError
 from imaging_core.store import Location
 from workflows import pod_options
 from workflows.cluster.connection import connect
+from workflows.cluster.names import OURS, complete, is_location
+from workflows.cluster.nodes import ENDED
 from workflows.commands.submit import add_submission_options, submit
 from workflows.options import OWN_COMMAND, add_options
 from workflows.submission import resumed_submission, run_of
@@ -19,7 +21,6 @@ examples:
   %(prog)s distributed-inference-3f9a1c --watch
   %(prog)s s3://runs/isic-1 --memory 8Gi
 """
-ENDED = {"Succeeded", "Failed", "Error"}
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,10 +42,10 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def main(arguments: argparse.Namespace) -> int:
     """Find the run, make sure that nobody is at work on it, and submit the rest."""
     api = connect(arguments.namespace)
-    if "/" not in arguments.resume:
-        arguments.resume = run_of(api.get(arguments.resume))
+    if not is_location(arguments.resume):
+        arguments.resume = run_of(api.get(complete(api, arguments.resume)))
     where = str(Location.parse(arguments.resume))
-    for workflow in api.list({}):
+    for workflow in api.list(OURS):
         if run_of(workflow) == where and workflow.get("status", {}).get("phase") not in ENDED:
             name = workflow["metadata"]["name"]
             raise UsageError(f"{where}: workflow {name} is at work on it; watch it, or stop it first")

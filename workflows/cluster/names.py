@@ -1,0 +1,46 @@
+"""Workflows by name, or by the beginning of one."""
+
+from pathlib import Path
+
+from imaging_core.errors import MissingError, UsageError
+from workflows.cluster.api import WorkflowApi
+from workflows.distributed_inference import NAME
+from workflows.options import OWN_COMMAND
+
+OURS = {"app.kubernetes.io/name": NAME}
+MOST_SHOWN = 8
+
+
+def complete(api: WorkflowApi, text: str) -> str:
+    """The name of the workflow that ``text`` is, or begins, or ends: ``distributed-inference-3f9a1c`` by ``3f9a1c``.
+
+    Raises:
+        MissingError: there is none.
+        UsageError: there are several.
+    """
+    names = [str(each["metadata"]["name"]) for each in api.list(OURS)]
+    if text in names:
+        return text
+    found = [name for name in names if name.startswith(text) or name.removeprefix(f"{NAME}-").startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        shown = ", ".join(found[:MOST_SHOWN]) + (", …" if len(found) > MOST_SHOWN else "")
+        raise UsageError(f"{text}: {len(found)} workflows begin so: {shown}; give more of the name")
+    return _archived(api, text)
+
+
+def _archived(api: WorkflowApi, text: str) -> str:
+    """The Argo Server also knows workflows that are in its archive only; they are not listed."""
+    try:
+        return str(api.get(text)["metadata"]["name"])
+    except MissingError as error:
+        raise MissingError(
+            f"{text}: no workflow of this name in namespace {api.namespace}; {OWN_COMMAND} list shows those that are "
+            "there. A run's files stay when its workflow is removed: status s3://BUCKET/KEY"
+        ) from error
+
+
+def is_location(text: str) -> bool:
+    """Whether a command line means a run's location, not a workflow's name."""
+    return "/" in text or text in (".", "..") or Path(text).exists()
