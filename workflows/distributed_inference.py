@@ -52,7 +52,7 @@ def distributed_inference(
         missing: for a run whose split is complete, the shards to infer; None for a new run.
     """
     pods = pods or Pods()
-    gpus = (1 if parameters.device == "cuda" else 0) if pods.gpus_per_step is None else pods.gpus_per_step
+    gpus = pods.gpus_of(parameters.device)
     split = _step(
         "split",
         parameters,

@@ -87,6 +87,10 @@ class Pods:
         """The images of the steps."""
         return Images.under(self.image)
 
+    def gpus_of(self, device: str) -> int:
+        """How many GPUs an infer pod has, on a run's ``--device``."""
+        return int(device == "cuda") if self.gpus_per_step is None else self.gpus_per_step
+
     @property
     def access_key_field(self) -> str:
         """The secret's key for the access key's id."""

@@ -52,6 +52,11 @@ class Submission:
         manifest["metadata"]["name"] = f"{prefix}{secrets.token_hex(SUFFIX_BYTES)}"
         return manifest
 
+    def in_bucket(self) -> dict[str, str]:
+        """``dataset`` and ``model`` to their SHA-256, when they are there already and not uploaded first."""
+        digests = {"dataset": self.inputs.dataset, "model": self.inputs.model}
+        return {name: each.sha256 for name, each in digests.items() if each.location.scheme != FILE}
+
     def record(self) -> None:
         """Write a new run's ``run.json``."""
         if self.upload is not None:

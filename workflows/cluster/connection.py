@@ -3,10 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imaging_core.errors import ConfigurationError, UsageError
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.argo_server import ArgoServer
+
+if TYPE_CHECKING:  # the Kubernetes client takes long to import
+    from workflows.cluster.kubernetes_api import KubernetesApi
 
 IN_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 FALSE = {"0", "f", "false", "no"}
@@ -29,6 +33,18 @@ def connect(namespace: str | None) -> WorkflowApi:
     return _kubernetes(asked)
 
 
+def kubernetes_beside(api: WorkflowApi) -> "KubernetesApi | None":
+    """The Kubernetes API of the same namespace; None when an Argo Server is asked and no other way is configured."""
+    if isinstance(api, ArgoServer):
+        try:
+            return _kubernetes(api.namespace)
+        except ConfigurationError:
+            return None
+    from workflows.cluster.kubernetes_api import KubernetesApi
+
+    return api if isinstance(api, KubernetesApi) else None
+
+
 def _argo_server(environment: Mapping[str, str], namespace: str) -> ArgoServer:
     address = environment["ARGO_SERVER"]
     if "://" in address or "/" in address:
@@ -42,7 +58,7 @@ def _argo_server(environment: Mapping[str, str], namespace: str) -> ArgoServer:
     return ArgoServer(f"{scheme}://{address}{f'/{base}' if base else ''}", namespace, token, verify)
 
 
-def _kubernetes(namespace: str | None) -> WorkflowApi:
+def _kubernetes(namespace: str | None) -> "KubernetesApi":
     from kubernetes import client, config
 
     from workflows.cluster.kubernetes_api import KubernetesApi

@@ -13,18 +13,23 @@ from imaging_core.errors import (
     EXIT_DONE,
     EXIT_NOT_ACCEPTABLE,
     EXIT_TEMPORARY,
+    ConfigurationError,
     InferenceError,
 )
 from imaging_core.store import Location, open_store
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.nodes import StepNode, WorkflowState, read_workflow
+from workflows.cluster.waits import hopeless
 from workflows.display import MOST_LINES, failed_with, pace_bar
 from workflows.exit_codes import of_failed
+from workflows.options import OWN_COMMAND
 from workflows.progress import Pace, duration, pace, rate
 from workflows.state import shard_samples
 
 POLL_SECONDS = 2.0
 LINE_SECONDS = 15.0
+HOPELESS_SECONDS = 45.0
+"""How long a step may wait for what waiting does not mend: Kubernetes may not have seen a new secret yet."""
 UNSEEN_SECONDS = 30.0
 """A workflow that Argo's controller has not looked at for so long says that there is none at work."""
 LONGEST_MESSAGE = 200
@@ -50,19 +55,34 @@ def follow(
 
     Raises:
         WaitedError: the time was over.
+        ConfigurationError: a step waits for what will not come; the workflow goes on waiting.
         InferenceError: the cluster does not answer, or there is no such workflow.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    view = View(console, quiet=quiet)
+    view, hopeless_since = View(console, quiet=quiet), float("inf")
     with view:
         while True:
             state = read_workflow(api.get(name))
             view.show(state)
             if state.finished:
                 return state
+            now, stuck = time.monotonic(), _stuck(state)
+            hopeless_since = min(hopeless_since, now) if stuck else float("inf")
+            if stuck and now - hopeless_since > HOPELESS_SECONDS:
+                raise ConfigurationError(
+                    f"workflow {name}: {stuck}; then: {OWN_COMMAND} stop {name} -n {api.namespace}"
+                )
             if deadline is not None and time.monotonic() + POLL_SECONDS > deadline:
                 raise WaitedError(f"workflow {name}: has not ended after {timeout:.0f} s ({where(state)}); it goes on")
             time.sleep(POLL_SECONDS)
+
+
+def _stuck(state: WorkflowState) -> str | None:
+    """What a step waits for in vain, and the fix; None while waiting may help."""
+    for node in state.nodes:
+        if node.state == "waiting" and (fix := hopeless(node.message)):
+            return f"{node.name} waits in vain{_because(node.message)}; {fix}"
+    return None
 
 
 def exit_code(state: WorkflowState) -> int:

@@ -1,9 +1,10 @@
 """What steps have printed: from their pods while they are there, else from the bucket where Argo keeps it."""
 
 import queue
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from imaging_core.errors import InferenceError, MissingError
 from imaging_core.store import Location, open_source
@@ -13,6 +14,9 @@ from workflows.cluster.nodes import StepNode, WorkflowState, read_workflow
 
 Wanted = Callable[[StepNode], bool]
 
+_ARGOS = re.compile(r'time="[^"]+" level=\w+ msg=.* argo=true')
+"""What Argo's own process in the main container says there."""
+
 
 def kept_lines(api: WorkflowApi, state: WorkflowState, node: StepNode) -> Iterator[str]:
     """The lines of a step's last attempt.
@@ -21,13 +25,17 @@ def kept_lines(api: WorkflowApi, state: WorkflowState, node: StepNode) -> Iterat
         MissingError: neither its pod nor its kept log is there.
     """
     try:
-        yield from api.log(state.name, node.pod, follow=False)
+        yield from _own(api.log(state.name, node.pod, follow=False))
     except MissingError:
         if node.log is None:
             raise MissingError(f"{node.name}: its pod is gone, and no log of it was kept") from None
         bucket = Location.parse(state.parameters["run"]).host
         text = open_source(Location.parse(f"s3://{bucket}/{node.log}")).bytes()
-        yield from text.decode(errors="replace").splitlines()
+        yield from _own(text.decode(errors="replace").splitlines())
+
+
+def _own(lines: Iterable[str]) -> Iterator[str]:
+    return (line for line in lines if not _ARGOS.match(line))
 
 
 def follow_lines(api: WorkflowApi, name: str, wanted: Wanted) -> Iterator[tuple[StepNode, str]]:
@@ -64,7 +72,7 @@ def _read(
     said = 0
     while True:
         try:
-            for number, line in enumerate(api.log(state.name, node.pod, follow=True)):
+            for number, line in enumerate(_own(api.log(state.name, node.pod, follow=True))):
                 if number >= said:
                     lines.put((node, line))
                     said += 1

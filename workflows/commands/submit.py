@@ -16,6 +16,7 @@ from workflows import pod_options
 from workflows.cluster.conclusion import conclude
 from workflows.cluster.connection import connect
 from workflows.cluster.follow import follow
+from workflows.commands.check import check_before
 from workflows.manifest import to_yaml
 from workflows.options import OWN_COMMAND, add_options
 from workflows.submission import DEFAULT_SHARDS, Submission, new_submission
@@ -94,6 +95,8 @@ def submit(arguments: argparse.Namespace, submission: Submission) -> int:
         print(json.dumps(manifest, ensure_ascii=False) if arguments.json else to_yaml(manifest), end="")
         _say(console, ["The cluster accepts it; nothing was written or created."])
         return EXIT_DONE
+    if arguments.check:
+        check_before(api, submission, console)
     _upload(submission, console)
     submission.record()
     try:
