@@ -20,7 +20,7 @@ TIMESTAMP = 315_532_800
 
 BUILDERS = ("buildah", "podman", "docker")
 CODE = ("imaging_core", "steps")
-TOOLKIT = ("workflows", "tests", "pyproject.toml")
+TOOLKIT = ("workflows", "examples", "tests", "pyproject.toml")
 LEFT_OUT = ("__pycache__", "*.pyc", ".*_cache")
 EXIT_USAGE, EXIT_TEMPORARY, EXIT_CONFIGURATION = 64, 75, 78
 
@@ -42,23 +42,29 @@ class Image:
     Attributes:
         parent: the image that it is built on; None for the base image from outside.
         context: what of the project its Containerfile copies.
+        shared: whether others are built on it: it holds none of our code, and names no commit, so that a change of our
+            code leaves it as it is.
     """
 
     name: str
     parent: str | None
     context: tuple[str, ...]
+    shared: bool = False
 
 
 IMAGES = {
     image.name: image
     for image in (
-        Image("base", None, ()),
-        Image("core", "base", ("requirements", *CODE)),
-        Image("gpu", "base", ("requirements", *CODE)),
-        Image("core-toolkit", "core", ("requirements", *TOOLKIT)),
-        Image("gpu-toolkit", "gpu", ("requirements", *TOOLKIT)),
+        Image("base", None, (), shared=True),
+        Image("core-libs", "base", ("requirements",), shared=True),
+        Image("gpu-libs", "base", ("requirements",), shared=True),
+        Image("core", "core-libs", CODE),
+        Image("gpu", "gpu-libs", CODE),
+        Image("core-toolkit", "core-libs", ("requirements", *CODE, *TOOLKIT)),
+        Image("gpu-toolkit", "gpu-libs", ("requirements", *CODE, *TOOLKIT)),
     )
 }
+OFFERED = tuple(image.name for image in IMAGES.values() if not image.shared)
 
 
 class BuildError(Exception):
@@ -111,9 +117,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         builder = _builder(options.builder)
         source = read_source()
         tags = source.tags(options.build)
-        for name in _order(options.images or list(IMAGES)):
+        for name in _order(options.images or OFFERED):
             _build(builder, IMAGES[name], options.prefix, source, tags, options.base_image)
-        for name in options.images or [name for name in IMAGES if name != "base"]:
+        for name in options.images or OFFERED:
             if options.push:
                 _push(builder, [f"{options.prefix}/{name}:{tag}" for tag in tags])
     except BuildError as error:
@@ -154,7 +160,8 @@ def _build(builder: str, image: Image, prefix: str, source: Source, tags: Sequen
     with tempfile.TemporaryDirectory(prefix="containers-") as folder:
         _context(image, Path(folder))
         command = [*_command(builder), "--build-arg", f"{argument}={parent}"]
-        command += [part for key, value in source.labels(image.name).items() for part in ("--label", f"{key}={value}")]
+        labels = {} if image.shared else source.labels(image.name)
+        command += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
         command += [part for name in names for part in ("--tag", name)]
         said = subprocess.run([*command, folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if said.returncode:
@@ -239,7 +246,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("images", nargs="*", choices=[*IMAGES, []], metavar="IMAGE", help=f"which: {', '.join(IMAGES)} (default: all)")
+    add(
+        "images", nargs="*", choices=[*OFFERED, []], metavar="IMAGE", help=f"which: {', '.join(OFFERED)} (default: all)"
+    )
     add("--prefix", default=PREFIX, metavar="NAME", help="registry and project (default: %(default)s)")
     add("--build", metavar="NUMBER", help="also tag as <commit>_<build>")
     add("--base-image", default=BASE_IMAGE, metavar="IMAGE", help="with Python 3.11 (default: %(default)s)")

@@ -133,14 +133,14 @@ def used(server: S3Server) -> Iterator[None]:
 
 
 @contextmanager
-def running_toxiproxy(upstream: int) -> Iterator[Toxiproxy]:
+def running_toxiproxy(upstream: int, host: str = "127.0.0.1") -> Iterator[Toxiproxy]:
     control, port = free_port(), free_port()
     command = [find("toxiproxy-server"), "-host", "127.0.0.1", "-port", str(control)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: urllib.request.urlopen(f"http://127.0.0.1:{control}/version", timeout=1), "toxiproxy")
         proxy = Toxiproxy(control, port)
-        proxy.create(f"127.0.0.1:{port}", f"127.0.0.1:{upstream}")
+        proxy.create(f"127.0.0.1:{port}", f"{host}:{upstream}")
         yield proxy
     finally:
         process.kill()

@@ -92,6 +92,13 @@ class Cluster:
         value: dict[str, Any] = json.loads(self.kubectl("get", "workflow", name, "-o", "json"))
         return value
 
+    def kubeconfig(self, path: Path, token: str) -> str:
+        """The cluster's own, with another user; where it was written."""
+        config = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+        config["users"][0]["user"] = {"token": token}
+        path.write_text(json.dumps(config))
+        return str(path)
+
     def pods(self, workflow: str, step: str, phase: str | None = None) -> list[str]:
         """Names of the workflow's pods of a step, in this phase."""
         found = json.loads(

@@ -24,11 +24,10 @@ def runs(cluster, digits, isic):
     waited = cluster.start(
         "submit", *cluster.submission("isic", "isic"), "--no-check", "--wait", "--json", api="kubernetes"
     )
-    said = {
+    return {
         name: (*each.communicate(timeout=540), each.returncode)
         for name, each in (("digits", watched), ("isic", waited))
     }
-    return said
 
 
 def test_watch_shows_every_step_the_verdict_and_where_the_report_is(runs):

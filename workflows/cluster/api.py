@@ -1,6 +1,6 @@
 """What a cluster offers of one namespace's workflows, whichever way it is reached."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from imaging_core.errors import ConfigurationError, DataError, InferenceError, MissingError, TemporaryError
@@ -54,6 +54,10 @@ class WorkflowApi(Protocol):
         Raises:
             MissingError: the pod is gone.
         """
+        ...
+
+    def warnings(self, pod: str) -> Sequence[str]:
+        """What Kubernetes warns of a pod: a volume that cannot be mounted, say; the newest last."""
         ...
 
     def stop(self, name: str) -> None:

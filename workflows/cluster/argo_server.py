@@ -1,7 +1,7 @@
 """Workflows through the Argo Server's REST API."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = urllib3.Timeout(connect=10, read=60)
 FOLLOW_TIMEOUT = urllib3.Timeout(connect=10, read=None)
+BRIEF = urllib3.Timeout(connect=10, read=2)
 LOGIN = "get a new ARGO_TOKEN (argo auth token)"
 GRPC_ALREADY_EXISTS = 6
 
@@ -67,13 +68,29 @@ class ArgoServer:
         query = {"podName": pod, "logOptions.container": "main", "logOptions.follow": str(follow).lower()}
         doing = f"read logs of pod {pod} in namespace {self.namespace}"
         path = f"{self._path(workflow)}/log?{urlencode(query)}"
-        with released(patiently(lambda: self._send("GET", path, doing, stream=True, follow=follow))) as response:
+        timeout = FOLLOW_TIMEOUT if follow else TIMEOUT
+        with released(patiently(lambda: self._send("GET", path, doing, stream=True, timeout=timeout))) as response:
             for line in _lines(response):
                 said = json.loads(line)
                 if "result" in said:
                     yield str(said["result"].get("content", ""))
                 elif "not found" in str(said.get("error")):
                     raise MissingError(f"{self.url}: pod {pod} is gone")
+
+    def warnings(self, pod: str) -> Sequence[str]:
+        """See WorkflowApi. The server has a stream only; what is known comes at once, and no end."""
+        query = {"listOptions.fieldSelector": f"involvedObject.name={pod},type=Warning"}
+        path = f"/api/v1/stream/events/{quote(self.namespace)}?{urlencode(query)}"
+        doing = f"list events of pod {pod} in namespace {self.namespace}"
+        found = []
+        with released(patiently(lambda: self._send("GET", path, doing, stream=True, timeout=BRIEF))) as response:
+            try:
+                for line in _lines(response):
+                    event = json.loads(line).get("result") or {}
+                    found.append(str(event.get("message") or event.get("reason") or ""))
+            except TemporaryError:
+                pass
+        return [each for each in found if each]
 
     def stop(self, name: str) -> None:
         """See WorkflowApi."""
@@ -126,7 +143,7 @@ class ArgoServer:
         body: Mapping[str, Any] | None = None,
         *,
         stream: bool = False,
-        follow: bool = False,
+        timeout: urllib3.Timeout = TIMEOUT,
     ) -> "BaseHTTPResponse":
         if not self.verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -138,7 +155,7 @@ class ArgoServer:
                 self.url + path,
                 json=body,
                 headers=headers,
-                timeout=FOLLOW_TIMEOUT if follow else TIMEOUT,
+                timeout=timeout,
                 retries=False,
                 preload_content=not stream,
             )

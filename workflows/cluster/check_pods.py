@@ -7,15 +7,19 @@ import time
 from collections.abc import Iterator, Mapping
 
 from imaging_core.errors import InferenceError
-from workflows.check_workflow import CORE, DEADLINE_SECONDS, GPU, check_workflow
+from workflows.check_workflow import CORE, GPU, check_workflow
 from workflows.cluster.api import Workflow, WorkflowApi
 from workflows.cluster.findings import Finding
-from workflows.cluster.waits import hopeless
+from workflows.cluster.nodes import ENDED, pod_name
+from workflows.cluster.waits import hopeless, newest_warning
 from workflows.manifest import to_manifest
 from workflows.parameters import Parameters
 from workflows.pods import Pods
 
 POLL_SECONDS = 1.0
+ASKING_SECONDS = 10.0
+"""From then on Kubernetes is asked what it warns of."""
+LONGEST_SECONDS = 90.0
 _SUFFIX_BYTES = 3
 
 
@@ -37,7 +41,7 @@ def check_pods(api: WorkflowApi, parameters: Parameters, pods: Pods, expected: M
         yield Finding("pods", "wrong", str(error))
         return
     try:
-        yield from _findings(_until_ended(api, name), pods)
+        yield from _findings(api, _until_ended(api, name), pods)
     except InferenceError as error:
         yield Finding("pods", "not checked", str(error))
     finally:
@@ -46,18 +50,27 @@ def check_pods(api: WorkflowApi, parameters: Parameters, pods: Pods, expected: M
 
 def _until_ended(api: WorkflowApi, name: str) -> Workflow:
     """The workflow when it has ended, or waits for what will not come."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    begun = time.monotonic()
     while True:
         workflow = api.get(name)
-        nodes = [node for node in _pods(workflow).values() if node["phase"] in ("Pending", "Running")]
-        begun = bool(workflow.get("status", {}).get("nodes"))
-        if begun and not nodes and workflow["status"].get("phase") in ("Succeeded", "Failed", "Error"):
+        waiting = [node for node in _pods(workflow).values() if node["phase"] in ("Pending", "Running")]
+        seconds = time.monotonic() - begun
+        if not waiting and (workflow.get("status") or {}).get("phase") in ENDED:
             return workflow
-        if begun and nodes and all(hopeless(str(node.get("message") or "")) for node in nodes):
+        if waiting and all(hopeless(_message(api, node, asking=seconds > ASKING_SECONDS)) for node in waiting):
             return workflow
-        if time.monotonic() > deadline:
+        if seconds > LONGEST_SECONDS:
             return workflow
         time.sleep(POLL_SECONDS)
+
+
+def _message(api: WorkflowApi, node: Mapping[str, str], *, asking: bool = True) -> str:
+    """What Argo says of a pod, and for one that waits what Kubernetes warned of."""
+    said = " ".join(str(node.get("message") or "").split())
+    if asking and node["phase"] == "Pending" and not hopeless(said):
+        workflow = str(node["id"]).rpartition("-")[0]
+        said = newest_warning(api, pod_name(workflow, node)) or said
+    return said
 
 
 def _pods(workflow: Workflow) -> dict[str, dict[str, str]]:
@@ -65,7 +78,7 @@ def _pods(workflow: Workflow) -> dict[str, dict[str, str]]:
     return {node["templateName"]: node for node in nodes.values() if node.get("type") == "Pod"}
 
 
-def _findings(workflow: Workflow, pods: Pods) -> Iterator[Finding]:
+def _findings(api: WorkflowApi, workflow: Workflow, pods: Pods) -> Iterator[Finding]:
     found = _pods(workflow)
     if not found:
         message = (workflow.get("status") or {}).get(
@@ -76,15 +89,18 @@ def _findings(workflow: Workflow, pods: Pods) -> Iterator[Finding]:
     for name, image in ((CORE, pods.images.core), (GPU, pods.images.gpu)):
         node = found.get(name)
         if node is not None:
-            yield _of_pod(f"pod of image {image}", node)
+            yield _of_pod(f"pod of image {image}", node, _message(api, node), pods)
     yield from _looks(found.get(CORE) or {})
 
 
-def _of_pod(what: str, node: Mapping[str, str]) -> Finding:
-    message = " ".join(str(node.get("message") or "").split())
+def _of_pod(what: str, node: Mapping[str, str], message: str, pods: Pods) -> Finding:
     if node["phase"] == "Succeeded" or (node["phase"] == "Failed" and _said(node)):
         return Finding(what, "ok")
-    if node["phase"] in ("Pending", "Running"):
+    if node["phase"] == "Running":
+        where = pods.s3_endpoint or "AWS's own endpoint"
+        words = f"had not ended after {LONGEST_SECONDS:.0f} s: it does not reach S3 at {where}; check --pod-s3-endpoint"
+        return Finding(what, "wrong", words)
+    if node["phase"] == "Pending":
         fix = hopeless(message)
         return Finding(what, "wrong", f"{message}; {fix}") if fix else Finding(what, "not checked", message)
     return Finding(what, "wrong", message or f"ended in phase {node['phase']}")

@@ -19,7 +19,7 @@ from imaging_core.errors import (
 from imaging_core.store import Location, open_store
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.nodes import StepNode, WorkflowState, read_workflow
-from workflows.cluster.waits import hopeless
+from workflows.cluster.waits import explained, hopeless
 from workflows.display import MOST_LINES, failed_with, pace_bar
 from workflows.exit_codes import of_failed
 from workflows.options import OWN_COMMAND
@@ -62,7 +62,7 @@ def follow(
     view, hopeless_since = View(console, quiet=quiet), float("inf")
     with view:
         while True:
-            state = read_workflow(api.get(name))
+            state = explained(api, read_workflow(api.get(name)))
             view.show(state)
             if state.finished:
                 return state

@@ -1,7 +1,7 @@
 """Workflows straight through the Kubernetes API: nothing but Argo's controller needs to run."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -94,6 +94,16 @@ class KubernetesApi:
             raise TemporaryError(f"{self.url}: the connection broke off ({type(error).__name__})") from error
         finally:
             response.release_conn()
+
+    def warnings(self, pod: str) -> Sequence[str]:
+        """See WorkflowApi."""
+        attempt = client.CoreV1Api(self.connection).list_namespaced_event
+        selector = f"involvedObject.name={pod},type=Warning"
+        found = self.ask(
+            f"list events of pod {pod}",
+            lambda: attempt(self.namespace, field_selector=selector, _request_timeout=TIMEOUT),
+        )
+        return [str(event.message or event.reason) for event in found.items]
 
     def stop(self, name: str) -> None:
         """See WorkflowApi."""

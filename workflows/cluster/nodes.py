@@ -156,7 +156,7 @@ def _step(workflow: str, node: Mapping[str, Any], nodes: Mapping[str, Mapping[st
         phase=str(last["phase"] if node["phase"] == "Running" else node["phase"]),
         message=str(message),
         attempts=len(attempts),
-        pod=_pod(workflow, last),
+        pod=pod_name(workflow, last),
         log=next((each.get("s3", {}).get("key") for each in logs), None),
         progress=_progress(last),
         exit_code=int(code) if code is not None and str(code).lstrip("-").isdigit() else None,
@@ -166,7 +166,7 @@ def _step(workflow: str, node: Mapping[str, Any], nodes: Mapping[str, Mapping[st
     )
 
 
-def _pod(workflow: str, node: Mapping[str, Any]) -> str:
+def pod_name(workflow: str, node: Mapping[str, Any]) -> str:
     """Argo names pods ``<workflow>-<template>-<hash>``, and nodes ``<workflow>-<hash>``."""
     return f"{workflow}-{node['templateName']}-{str(node['id']).rpartition('-')[2]}"
 

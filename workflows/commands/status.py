@@ -15,6 +15,7 @@ from workflows.cluster.connection import connect
 from workflows.cluster.follow import doing, exit_code, shards_in_words
 from workflows.cluster.names import complete, is_location
 from workflows.cluster.nodes import StepNode, WorkflowState, read_workflow
+from workflows.cluster.waits import explained
 from workflows.commands.list import phase
 from workflows.commands.workflow_options import add_namespace
 from workflows.display import MOST_LINES
@@ -67,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _workflow(arguments: argparse.Namespace) -> int:
     api = connect(arguments.namespace)
-    state = read_workflow(api.get(complete(api, arguments.run)))
+    state = explained(api, read_workflow(api.get(complete(api, arguments.run))))
     if arguments.json:
         print(json.dumps(_workflow_summary(state), ensure_ascii=False, default=datetime.isoformat))
     else:

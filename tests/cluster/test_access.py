@@ -1,0 +1,92 @@
+"""How a cluster is reached, and what is said when it is not."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.s3_server import running_toxiproxy
+
+APIS = ("server", "kubernetes")
+
+
+def test_a_token_that_is_wrong_or_has_expired_is_said(cluster, tmp_path):
+    server = cluster.call("list", ARGO_TOKEN="Bearer some.wrong.token")  # noqa: S106
+    assert server.returncode == 78
+    assert "the credentials are wrong or have expired; get a new ARGO_TOKEN" in server.stderr
+    config = cluster.kubeconfig(tmp_path / "config", "some.wrong.token")
+    straight = cluster.call("list", api="kubernetes", KUBECONFIG=config)
+    assert straight.returncode == 78
+    assert "the credentials are wrong or have expired; log in again" in straight.stderr
+    assert "some.wrong.token" not in server.stderr + straight.stderr
+
+
+def test_without_any_cluster_it_is_said_what_to_set(cluster, tmp_path):
+    said = cluster.call("list", api="kubernetes", KUBECONFIG=str(tmp_path / "none"))
+    assert said.returncode == 78
+    assert "set ARGO_SERVER and ARGO_TOKEN, or KUBECONFIG" in said.stderr
+
+
+def test_an_address_with_a_scheme_is_refused(cluster):
+    said = cluster.call("list", ARGO_SERVER="https://argo.example.org/argo")
+    assert said.returncode == 64
+    assert "give host:port; a base path goes into ARGO_BASE_HREF" in said.stderr
+
+
+def test_a_server_that_does_not_speak_tls_is_named_at_once(cluster):
+    said = cluster.call("list", ARGO_SERVER=cluster.environment["S3_ENDPOINT"].removeprefix("http://"))
+    assert said.returncode == 78
+    assert "does not speak TLS" in said.stderr
+
+
+@pytest.fixture(scope="module")
+def failed(cluster, digits, isic) -> str:
+    """A workflow that has failed for good: the model is for another task than the dataset."""
+    cluster.inputs["mixed"] = (isic[0], digits[1])
+    workflow = cluster.submit("mixed", dataset="mixed", shards=1)
+    said = cluster.ended(workflow)
+    assert said.returncode == 65
+    (failure,) = json.loads(said.stdout)["failures"]
+    assert (failure["step"], failure["exit_code"], failure["attempts"]) == ("infer 000", 65, 1), "bad data: not retried"
+    assert "error: " in failure["message"]
+    return workflow
+
+
+def test_only_the_server_can_retry_and_that_is_said(cluster, failed):
+    said = cluster.call("retry", failed, api="kubernetes")
+    assert said.returncode == 78
+    assert "only the Argo Server can do it; set ARGO_SERVER and ARGO_TOKEN, or use resume" in said.stderr
+    said = cluster.call("retry", failed)
+    assert said.returncode == 0, said.stderr
+    assert cluster.ended(failed).returncode == 65
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_watching_survives_connections_that_break(cluster, digits, tmp_path, api):
+    """Everything between the laptop and the cluster is cut for a while, then comes back."""
+    workflow = cluster.submit(f"cut-{api}", shards=1)
+    config = tmp_path / "config"
+    config.write_text(cluster.kubectl("config", "view", "--raw", "--minify"))
+    host, port = cluster.environment["ARGO_SERVER"].split(":") if api == "server" else ("127.0.0.1", _port(config))
+    with running_toxiproxy(int(port), host) as proxy:
+        address = proxy.endpoint.removeprefix("http://")
+        config.write_text(config.read_text().replace(f"https://127.0.0.1:{port}", f"https://{address}"))
+        variables = {"ARGO_SERVER": address} if api == "server" else {"KUBECONFIG": str(config)}
+        watching = cluster.start("watch", workflow, "--json", api=api, **variables)
+        cluster.wait_for(lambda: cluster.pods(workflow, "split"))
+        for _ in range(2):
+            proxy.enable(False)
+            time.sleep(8)
+            proxy.enable(True)
+            time.sleep(3)
+        stdout, stderr = watching.communicate(timeout=300)
+    assert watching.returncode == 0, stderr
+    assert json.loads(stdout)["metrics"]["complete"]
+
+
+def _port(config: Path) -> str:
+    found = re.search(r"server: https://127\.0\.0\.1:(\d+)", config.read_text())
+    assert found
+    return found[1]
