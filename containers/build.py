@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source = read_source()
         tags = source.tags(options.build)
         for name in _order(options.images or OFFERED):
-            _build(builder, IMAGES[name], options.prefix, source, tags, options.base_image)
+            _build(builder, IMAGES[name], options, source, tags)
         for name in options.images or OFFERED:
             if options.push:
                 _push(builder, [f"{options.prefix}/{name}:{tag}" for tag in tags])
@@ -151,15 +151,20 @@ def read_source() -> Source:
     )
 
 
-def _build(builder: str, image: Image, prefix: str, source: Source, tags: Sequence[str], base_image: str) -> None:
-    names = [f"{prefix}/{image.name}:{tag}" for tag in tags]
-    parent = f"{prefix}/{image.parent}:{tags[0]}" if image.parent else base_image
+def _build(builder: str, image: Image, options: argparse.Namespace, source: Source, tags: Sequence[str]) -> None:
+    names = [f"{options.prefix}/{image.name}:{tag}" for tag in tags]
+    parent = f"{options.prefix}/{image.parent}:{tags[0]}" if image.parent else options.base_image
     argument = "FROM_IMAGE" if image.parent else "BASE_IMAGE"
     print(f"{image.name}: building by {builder} …", flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="containers-") as folder:
         _context(image, Path(folder))
-        command = [*_command(builder), "--build-arg", f"{argument}={parent}"]
+        command = [
+            *_command(builder),
+            *(["--no-cache"] if options.no_cache else []),
+            "--build-arg",
+            f"{argument}={parent}",
+        ]
         labels = {} if image.shared else source.labels(image.name)
         command += [part for key, value in labels.items() for part in ("--label", f"{key}={value}")]
         command += [part for name in names for part in ("--tag", name)]
@@ -253,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--build", metavar="NUMBER", help="also tag as <commit>_<build>")
     add("--base-image", default=BASE_IMAGE, metavar="IMAGE", help="with Python 3.11 (default: %(default)s)")
     add("--builder", choices=BUILDERS, help="(default: the first that is there)")
+    add("--no-cache", action="store_true", help="use no layer that was built before")
     add("--push", action="store_true", help="push every tag to the registry of --prefix")
     return parser
 

@@ -152,10 +152,11 @@ def _step(
 ) -> Container:
     threads = str(parameters.threads_per_step)
     infers = name == "infer"
+    image = pods.images.gpu if infers else pods.images.core
     memory, storage = (pods.memory, pods.ephemeral_storage) if infers else (MEMORY, STORAGE)
     return Container(
         name=name,
-        image=pods.images.gpu if infers else pods.images.core,
+        image=image,
         command=["python", "-m", module or f"steps.{name}"],
         args=[*arguments, "--outputs", OUTPUTS],
         inputs=list(inputs) or None,
@@ -163,6 +164,7 @@ def _step(
         env=[
             *(Env(name=f"{library}_NUM_THREADS", value=threads) for library in ("OMP", "MKL", "OPENBLAS")),
             Env(name="PYTHONUNBUFFERED", value="1"),
+            *([Env(name="IMAGE_DIGEST", value=image.partition("@")[2])] if "@" in image else []),
             *pod_fields.environment(pods),
         ],
         resources=Resources(

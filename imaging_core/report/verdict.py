@@ -50,7 +50,9 @@ def judge(merged: Merged, rules: Rules) -> Verdict:
     return Verdict(complete=complete, acceptable=not problems, problems=tuple(problems))
 
 
-def next_commands(merged: Merged, verdict: Verdict, run: str, *, recorded: bool) -> list[tuple[str, str]]:
+def next_commands(
+    merged: Merged, verdict: Verdict, run: str, *, recorded: bool, cluster: bool = False
+) -> list[tuple[str, str]]:
     """What to type next for an unacceptable run.
 
     Args:
@@ -58,13 +60,14 @@ def next_commands(merged: Merged, verdict: Verdict, run: str, *, recorded: bool)
         verdict: its judgement.
         run: its location.
         recorded: whether ``run.json`` is there, so that the workflow can resume it.
+        cluster: whether the run was begun on a cluster, and is resumed there.
 
     Returns:
         Why, and the command, for each step worth taking.
     """
     commands: list[tuple[str, str]] = []
     place = shlex.quote(run)
-    resume = f"python -m workflows.distributed_inference run --resume {place}"
+    resume = f"python -m workflows.distributed_inference {'resume' if cluster else 'run --resume'} {place}"
     temporary = sum(reason.temporary for reason in merged.reasons.values())
     if (not verdict.complete or (temporary and not verdict.acceptable)) and recorded:
         commands.append(("Do only what is missing or failed for a passing reason:", resume))

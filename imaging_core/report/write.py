@@ -46,7 +46,8 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
     constant = baseline(merged.columns.cases()) if merged.columns else None
     store.put(run.PREDICTIONS, predictions_csv(merged))
     recorded = store.exists(run.RUN)
-    commands = next_commands(merged, verdict, str(store.root), recorded=recorded)
+    record = read_run_record(store)
+    commands = next_commands(merged, verdict, str(store.root), recorded=recorded, cluster="pods" in record)
     groups = choose(merged)
     pictures = draw(store, merged, [row for group in groups for row in group.rows])
     times = read_timings(store, [entry.id for entry in merged.expected.index.shards])
@@ -59,7 +60,7 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
             groups=groups,
             pictures=pictures,
             times=times,
-            record=read_run_record(store),
+            record=record,
             location=str(store.root),
             commands=commands,
         )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -36,7 +36,7 @@ class ArgoServer:
 
     url: str
     namespace: str
-    token: str
+    token: str = field(repr=False)
     verify: bool
 
     def describe(self) -> str:

@@ -122,7 +122,7 @@ def _with_keys(api: KubernetesApi, what: str, read: Callable[[], Any], keys: tup
     try:
         found = api.ask(f"get {what}", read)
     except MissingError:
-        return Finding(what, "wrong", f"there is none in namespace {api.namespace}; {fix}")
+        return Finding(what, "wrong", f"there is none; {fix}")
     except InferenceError as error:
         return Finding(what, "not checked", str(error))
     if absent := [key for key in keys if key not in (found.data or {})]:

@@ -160,9 +160,10 @@ def _next(root: Location, state: RunState) -> list[str]:
     where = shlex.quote(root.for_person())
     if state.finished:
         return [f"next     {OWN_COMMAND} report {where}"]
+    resume = f"{OWN_COMMAND} {'resume' if state.record is not None and state.record.pods else 'run --resume'} {where}"
     if state.to_do(retry_failed=False) == [] and state.metrics is not None and state.metrics["complete"]:
-        return [f"next     see why in the report; {OWN_COMMAND} run --resume {where} --retry-failed tries again"]
-    return [f"next     unless it is at work still: {OWN_COMMAND} run --resume {where}"]
+        return [f"next     see why in the report; {resume} --retry-failed tries again"]
+    return [f"next     unless it is at work still: {resume}"]
 
 
 def _summary(root: Location, state: RunState) -> dict[str, Any]:

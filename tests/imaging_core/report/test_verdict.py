@@ -67,6 +67,13 @@ class TestNextCommands:
     def test_an_incomplete_run_is_resumed(self, merged):
         assert self.commands(merged(unfinished={0: 0})) == [self.RESUME]
 
+    def test_what_a_cluster_began_is_resumed_there(self, merged):
+        incomplete = merged(unfinished={0: 0})
+        ((_, command),) = next_commands(
+            incomplete, judge(incomplete, Rules()), "s3://runs/1", recorded=True, cluster=True
+        )
+        assert command == "python -m workflows.distributed_inference resume s3://runs/1"
+
     def test_by_hand_it_is_one_shard_at_a_time(self, merged):
         (command,) = self.commands(merged(unfinished={0: 0, 1: 0}), recorded=False)
         assert command.startswith("python -m steps.infer --run '/runs/a b' --shard 000 ")
