@@ -152,6 +152,7 @@ def _step(
 ) -> Container:
     threads = str(parameters.threads_per_step)
     infers = name == "infer"
+    cpu = pods.cpu or threads
     image = pods.images.gpu if infers else pods.images.core
     memory, storage = (pods.memory, pods.ephemeral_storage) if infers else (MEMORY, STORAGE)
     return Container(
@@ -168,8 +169,8 @@ def _step(
             *pod_fields.environment(pods),
         ],
         resources=Resources(
-            cpu_request=parameters.threads_per_step,
-            cpu_limit=parameters.threads_per_step,
+            cpu_request=cpu,
+            cpu_limit=cpu,
             memory_request=memory,
             memory_limit=memory,
             ephemeral_request=storage,

@@ -47,6 +47,7 @@ _EVERY_SETTING = Pods(
     image_pull_secrets=("registry",),
     service_account="inference",
     gpus_per_step=2,
+    cpu="3500m",
     memory="24Gi",
     ephemeral_storage="50Gi",
     node_selector=("gpu=a100", "zone=b"),

@@ -25,6 +25,7 @@ def add_pod_options(parser: argparse.ArgumentParser) -> None:
     add("--image-pull-secret", dest="image_pull_secrets", action="append", type=_name, metavar="NAME", help=_PULL)
     add("--service-account", type=_name, metavar="NAME", help=f"what pods run as (default: {SERVICE_ACCOUNT})")
     add("--gpus-per-step", type=_count, metavar="N", help="GPUs of each infer pod (default: 1 with --device cuda)")
+    add("--cpu", type=_quantity, metavar="N", help="CPU of each pod, such as 2 or 500m (default: --threads-per-step)")
     add("--memory", type=_quantity, metavar="SIZE", help=f"memory of each infer pod (default: {Pods().memory})")
     add("--ephemeral-storage", type=_quantity, metavar="SIZE", help=_STORAGE)
     add("--retry-other-node", action="store_true", default=None, help=_OTHER_NODE)

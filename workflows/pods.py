@@ -43,6 +43,7 @@ class Pods:
         image_pull_secrets: secrets with registry credentials.
         service_account: what the pods run as; it needs no more than to create and patch workflowtaskresults.
         gpus_per_step: GPUs of each infer pod; None for one with ``--device cuda``, else none.
+        cpu: of each pod, request and limit; None for as many as a step has threads. Less only makes it slower.
         memory: of each infer pod, request and limit.
         ephemeral_storage: disk of each infer pod for what it spools, request and limit.
         node_selector: labels that a node must have, ``key=value``.
@@ -66,6 +67,7 @@ class Pods:
     image_pull_secrets: tuple[str, ...] = ()
     service_account: str = SERVICE_ACCOUNT
     gpus_per_step: int | None = None
+    cpu: str | None = None
     memory: str = "4Gi"
     ephemeral_storage: str = "4Gi"
     node_selector: tuple[str, ...] = ()

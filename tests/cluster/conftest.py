@@ -69,7 +69,18 @@ class Cluster:
         where, model = self.inputs[dataset]
         return (
             *("--dataset", where, "--model", model, "--run", self.run(run), "--shards", str(shards)),
-            *("--memory", "1500Mi", "--s3-secret", SECRET, "--pod-s3-endpoint", POD_ENDPOINT, "--image", self.images),
+            *(
+                "--cpu",
+                "900m",
+                "--memory",
+                "1500Mi",
+                "--s3-secret",
+                SECRET,
+                "--pod-s3-endpoint",
+                POD_ENDPOINT,
+                "--image",
+                self.images,
+            ),
         )
 
     def submit(self, run: str, *options: str, api: str = "server", **inputs: Any) -> str:
@@ -77,6 +88,10 @@ class Cluster:
         said = self.call("submit", *self.submission(run, **inputs), "--no-check", "--json", *options, api=api)
         assert said.returncode == 0, said.stderr
         return str(json.loads(said.stdout)["workflow"])
+
+    def delete_all(self) -> None:
+        """Workflows of a test that left some waiting: their pods keep room on the node that others need."""
+        self.kubectl("delete", "workflows", "--all", "--wait=false")
 
     def ended(self, workflow: str, api: str = "server") -> "subprocess.CompletedProcess[str]":
         """Watch it to its end."""

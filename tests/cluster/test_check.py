@@ -37,6 +37,7 @@ def test_what_is_missing_is_named_by_check_and_by_a_submission_without_it(cluste
     assert any(words in each for each in wrong), wrong
     assert all(len(each) > 20 for each in wrong), "every finding has its fix"
     _, stderr = waiting.communicate(timeout=300)
+    cluster.delete_all()
     assert waiting.returncode in (1, 78)
     assert words in stderr
 

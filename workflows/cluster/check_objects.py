@@ -135,7 +135,8 @@ def _with_keys(api: KubernetesApi, what: str, read: Callable[[], Any], keys: tup
 def _room(api: KubernetesApi, core: Any, pods: Pods, gpus: int, threads: int) -> Finding:
     """Whether any node is large enough for an infer pod when nothing else runs there."""
     selector = ",".join(pods.node_selector)
-    what = f"a node with {threads} CPU, {pods.memory} memory{f', {gpus} GPU' if gpus else ''}"
+    cpu = pods.cpu or str(threads)
+    what = f"a node with {cpu} CPU, {pods.memory} memory{f', {gpus} GPU' if gpus else ''}"
     try:
         nodes = api.ask("list nodes", lambda: core.list_node(label_selector=selector, _request_timeout=TIMEOUT)).items
     except InferenceError as error:
@@ -143,7 +144,7 @@ def _room(api: KubernetesApi, core: Any, pods: Pods, gpus: int, threads: int) ->
     if not nodes:
         return Finding(what, "wrong", f"no node has the labels {selector}; mend --node-selector")
     sizes = [{key: quantity(value) for key, value in node.status.allocatable.items()} for node in nodes]
-    wanted = {"cpu": float(threads), "memory": quantity(pods.memory)} | ({GPU: float(gpus)} if gpus else {})
+    wanted = {"cpu": quantity(cpu), "memory": quantity(pods.memory)} | ({GPU: float(gpus)} if gpus else {})
     if any(all(size.get(key, 0) >= least for key, least in wanted.items()) for size in sizes):
         return Finding(what, "ok")
     most = max(size.get(GPU, 0) for size in sizes)
