@@ -191,11 +191,14 @@ def _context(image: Image, folder: Path) -> None:
 
 
 def _command(builder: str) -> list[str]:
+    """How the builder is called; packages that uv has downloaded on this machine are not downloaded again."""
     if builder == "docker":
         return ["docker", "buildx", "build", "--load", "--build-arg", f"SOURCE_DATE_EPOCH={TIMESTAMP}"]
     isolation = ["--isolation", "chroot"] if os.geteuid() == 0 else []
     verb = "bud" if builder == "buildah" else "build"
-    return [builder, verb, *isolation, "--layers", "--timestamp", str(TIMESTAMP)]
+    cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
+    cached = ["--volume", f"{cache}:/cache"] if cache.is_dir() else []
+    return [builder, verb, *isolation, *cached, "--layers", "--timestamp", str(TIMESTAMP)]
 
 
 def _builder(wanted: str | None) -> str:
