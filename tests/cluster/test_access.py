@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -90,3 +91,14 @@ def _port(config: Path) -> str:
     found = re.search(r"server: https://127\.0\.0\.1:(\d+)", config.read_text())
     assert found
     return found[1]
+
+
+def test_ctrl_c_ends_the_watching_and_not_the_run(cluster, digits):
+    workflow = cluster.submit("interrupted", shards=1)
+    watching = cluster.start("watch", workflow)
+    cluster.wait_for(lambda: cluster.pods(workflow, "split"))
+    watching.send_signal(signal.SIGINT)
+    _, stderr = watching.communicate(timeout=60)
+    assert watching.returncode == 130
+    assert f"the workflow goes on. Watch it again: python -m workflows.distributed_inference watch {workflow}" in stderr
+    assert cluster.ended(workflow).returncode == 0

@@ -4,7 +4,7 @@ import json
 
 
 def test_fifty_shards_four_at_a_time(cluster, digits):
-    workflow = cluster.submit("fifty", "--parallelism", "4", shards=50)
+    workflow = cluster.submit("fifty", "--parallelism", "4", "--cpu", "400m", shards=50)
     most = 0
     watching = cluster.start("watch", workflow, "--quiet", "--json")
     while watching.poll() is None:

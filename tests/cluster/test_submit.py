@@ -145,7 +145,15 @@ def test_argos_server_shows_the_report_with_its_pictures(runs, cluster, tmp_path
 
 def test_prometheus_is_told_cases_and_seconds(runs, cluster):
     service = cluster.kubectl(
-        "-n", "argo", "get", "pods", "-l", "app=workflow-controller", "-o", "jsonpath={.items[0].status.podIP}"
+        "-n",
+        "argo",
+        "get",
+        "pods",
+        "-l",
+        "app=workflow-controller",
+        "--field-selector=status.phase=Running",
+        "-o",
+        "jsonpath={.items[0].status.podIP}",
     )
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

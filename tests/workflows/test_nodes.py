@@ -65,9 +65,16 @@ def test_steps_are_in_their_order_each_as_its_last_attempt_left_it(workflow):
     assert [doing(node) for node in state.nodes] == [
         "done in 12 s",
         "waiting: Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.",
-        "running, attempt 2",
+        "running, attempt 2 after: OOMKilled (exit code 137)",
     ]
     assert state.nodes[2].pod == f"{NAME}-infer-5" == pod_name(NAME, workflow["status"]["nodes"][f"{NAME}-5"])
+
+
+def test_between_two_attempts_a_step_waits_and_says_what_the_last_one_failed_of(workflow):
+    del workflow["status"]["nodes"][f"{NAME}-5"]
+    node = read_workflow(workflow).nodes[2]
+    assert (node.state, node.attempts) == ("waiting", 1)
+    assert doing(node) == "waiting: to be tried again after: OOMKilled (exit code 137)"
 
 
 def test_nodes_that_argo_has_compressed_are_read_too(workflow):

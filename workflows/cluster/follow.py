@@ -58,23 +58,32 @@ def follow(
         ConfigurationError: a step waits for what will not come; the workflow goes on waiting.
         InferenceError: the cluster does not answer, or there is no such workflow.
     """
+    try:
+        with View(console, quiet=quiet) as view:
+            return _followed(api, name, view, timeout)
+    except KeyboardInterrupt:
+        again = f"{OWN_COMMAND} watch {name} -n {api.namespace}"
+        console.print(
+            f"Watching has ended; the workflow goes on. Watch it again: {again}", markup=False, soft_wrap=True
+        )
+        raise
+
+
+def _followed(api: WorkflowApi, name: str, view: "View", timeout: float | None) -> WorkflowState:
     deadline = None if timeout is None else time.monotonic() + timeout
-    view, hopeless_since = View(console, quiet=quiet), float("inf")
-    with view:
-        while True:
-            state = explained(api, read_workflow(api.get(name)))
-            view.show(state)
-            if state.finished:
-                return state
-            now, stuck = time.monotonic(), _stuck(state)
-            hopeless_since = min(hopeless_since, now) if stuck else float("inf")
-            if stuck and now - hopeless_since > HOPELESS_SECONDS:
-                raise ConfigurationError(
-                    f"workflow {name}: {stuck}; then: {OWN_COMMAND} stop {name} -n {api.namespace}"
-                )
-            if deadline is not None and time.monotonic() + POLL_SECONDS > deadline:
-                raise WaitedError(f"workflow {name}: has not ended after {timeout:.0f} s ({where(state)}); it goes on")
-            time.sleep(POLL_SECONDS)
+    hopeless_since = float("inf")
+    while True:
+        state = explained(api, read_workflow(api.get(name)))
+        view.show(state)
+        if state.finished:
+            return state
+        now, stuck = time.monotonic(), _stuck(state)
+        hopeless_since = min(hopeless_since, now) if stuck else float("inf")
+        if stuck and now - hopeless_since > HOPELESS_SECONDS:
+            raise ConfigurationError(f"workflow {name}: {stuck}; then: {OWN_COMMAND} stop {name} -n {api.namespace}")
+        if deadline is not None and now + POLL_SECONDS > deadline:
+            raise WaitedError(f"workflow {name}: has not ended after {timeout:.0f} s ({where(state)}); it goes on")
+        time.sleep(POLL_SECONDS)
 
 
 def _stuck(state: WorkflowState) -> str | None:
@@ -107,10 +116,10 @@ def where(state: WorkflowState) -> str:
 
 def doing(node: StepNode) -> str:
     """What a step is doing, why it waits, or how it ended."""
+    again = f", attempt {node.attempts} after{_because(node.before)}" if node.attempts > 1 else ""
     if node.state == "waiting":
-        return f"waiting{_because(node.message)}"
+        return f"waiting{again}{_because(node.message)}"
     if node.phase == "Running":
-        again = f", attempt {node.attempts}" if node.attempts > 1 else ""
         return f"running{again}"
     if node.phase == "Succeeded":
         counts = [f"{value} {key}" for key in ("done", "failed") if (value := node.outputs.get(key))]

@@ -26,6 +26,7 @@ class StepNode:
         phase: Argo's: Pending, Running, Succeeded, Failed, Error, Omitted.
         message: why it waits or what it failed of; empty when there is nothing to say.
         attempts: how many were begun.
+        before: what the attempt before the last one failed of; empty when there was none.
         pod: the pod of the last attempt.
         log: where in the bucket its log is kept, as an object key; None before it is.
         progress: cases done and expected; None before the step has said anything.
@@ -40,6 +41,7 @@ class StepNode:
     phase: str
     message: str
     attempts: int
+    before: str
     pod: str
     log: str | None
     progress: tuple[int, int] | None
@@ -147,15 +149,17 @@ def _step(workflow: str, node: Mapping[str, Any], nodes: Mapping[str, Mapping[st
     inputs = (node.get("inputs") or last.get("inputs") or {}).get("parameters") or []
     code = outputs.get("exitCode")
     logs = [each for each in outputs.get("artifacts") or [] if each.get("name") == "main-logs"]
-    message = node.get("message") or last.get("message") or ""
-    if node["phase"] == "Running" and last.get("phase") == "Pending":
-        message = last.get("message") or message
+    phase, message = str(node["phase"]), str(last.get("message") or node.get("message") or "")
+    if phase == "Running":
+        again = last["phase"] in ENDED
+        phase, message = ("Pending", f"to be tried again after: {message}") if again else (str(last["phase"]), message)
     return StepNode(
         step=str(node["templateName"]),
         shard=next((str(each["value"]) for each in inputs if each.get("name") == "shard"), None),
-        phase=str(last["phase"] if node["phase"] == "Running" else node["phase"]),
-        message=str(message),
+        phase=phase,
+        message=message,
         attempts=len(attempts),
+        before=str(attempts[-2].get("message") or "") if len(attempts) > 1 else "",
         pod=pod_name(workflow, last),
         log=next((each.get("s3", {}).get("key") for each in logs), None),
         progress=_progress(last),
