@@ -96,7 +96,7 @@ def _port(config: Path) -> str:
 def test_ctrl_c_ends_the_watching_and_not_the_run(cluster, digits):
     workflow = cluster.submit("interrupted", shards=1)
     watching = cluster.start("watch", workflow)
-    cluster.wait_for(lambda: cluster.pods(workflow, "split"))
+    assert watching.stderr.readline(), "it watches"
     watching.send_signal(signal.SIGINT)
     _, stderr = watching.communicate(timeout=60)
     assert watching.returncode == 130

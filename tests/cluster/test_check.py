@@ -29,10 +29,10 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_missing_is_named_by_check_and_by_a_submission_without_it(cluster, digits, fault):
     options, words = FAULTS[fault]
-    given = (*cluster.submission(f"fault-{fault.replace(' ', '-')}"), *options)
-    waiting = cluster.start("submit", *given, "--no-check", "--wait")
-    checked = cluster.call("check", *given, "--json")
-    assert checked.returncode == 78
+    name = f"fault-{fault.replace(' ', '-')}"
+    waiting = cluster.start("submit", *cluster.submission(name), *options, "--no-check", "--wait")
+    checked = cluster.call("check", *cluster.submission(f"{name}-checked"), *options, "--json")
+    assert checked.returncode == 78, checked.stderr
     wrong = [each["words"] for each in json.loads(checked.stdout)["findings"] if each["state"] == "wrong"]
     assert any(words in each for each in wrong), wrong
     assert all(len(each) > 20 for each in wrong), "every finding has its fix"

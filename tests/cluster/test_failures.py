@@ -8,6 +8,7 @@ import pytest
 from imaging_core.store import Location, open_store
 from tests.cluster.conftest import Cluster
 
+SLOW = "200m"  # of a CPU: so that what is done to a pod is done in the middle of its work
 KILL = """
 import os, signal
 for process in filter(str.isdigit, os.listdir("/proc")):
@@ -32,7 +33,7 @@ def running_pod(cluster: Cluster, workflow: str) -> str:
 
 
 def test_a_pod_that_is_deleted_is_made_anew(cluster, digits, undisturbed):
-    workflow = cluster.submit("deleted", "--cpu", "400m")
+    workflow = cluster.submit("deleted", "--cpu", SLOW)
     cluster.kubectl("delete", "pod", running_pod(cluster, workflow), "--grace-period=0", "--force")
     said = cluster.ended(workflow)
     assert said.returncode == 0, said.stdout
@@ -41,7 +42,7 @@ def test_a_pod_that_is_deleted_is_made_anew(cluster, digits, undisturbed):
 
 
 def test_a_process_that_is_killed_is_begun_anew(cluster, digits, undisturbed):
-    workflow = cluster.submit("killed", "--cpu", "400m")
+    workflow = cluster.submit("killed", "--cpu", SLOW)
     cluster.kubectl("exec", running_pod(cluster, workflow), "-c", "main", "--", "python", "-c", KILL)
     said = cluster.ended(workflow)
     assert said.returncode == 0, said.stdout

@@ -1,7 +1,6 @@
 """What goes wrong with the cluster: controller, store or GPUs are away for a while. Not to be run beside others."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,7 +45,9 @@ def test_an_outage_of_half_a_minute_changes_no_byte(cluster, digits, undisturbed
     watching = cluster.start("watch", workflow)
     cluster.wait_for(lambda: cluster.pods(workflow, "infer", "Running"))
     with away(cluster):
-        time.sleep(AWAY_SECONDS)
+        impatient = cluster.start("watch", workflow, "--timeout", str(AWAY_SECONDS))
+        impatient.communicate(timeout=2 * AWAY_SECONDS)
+        assert impatient.returncode == 75
     stdout, stderr = watching.communicate(timeout=500)
     assert watching.returncode == 0, stderr
     assert "Complete: 359 of 359 cases done" in stdout

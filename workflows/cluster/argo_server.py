@@ -1,5 +1,6 @@
 """Workflows through the Argo Server's REST API."""
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,18 +79,18 @@ class ArgoServer:
                     raise MissingError(f"{self.url}: pod {pod} is gone")
 
     def warnings(self, pod: str) -> Sequence[str]:
-        """See WorkflowApi. The server has a stream only; what is known comes at once, and no end."""
+        """See WorkflowApi. The server has a stream only: what is known comes at once, silence is no failure."""
         query = {"listOptions.fieldSelector": f"involvedObject.name={pod},type=Warning"}
         path = f"/api/v1/stream/events/{quote(self.namespace)}?{urlencode(query)}"
         doing = f"list events of pod {pod} in namespace {self.namespace}"
-        found = []
-        with released(patiently(lambda: self._send("GET", path, doing, stream=True, timeout=BRIEF))) as response:
-            try:
+        found: list[str] = []
+        try:
+            with released(self._send("GET", path, doing, stream=True, timeout=BRIEF)) as response:
                 for line in _lines(response):
                     event = json.loads(line).get("result") or {}
                     found.append(str(event.get("message") or event.get("reason") or ""))
-            except TemporaryError:
-                pass
+        except TemporaryError:
+            pass
         return [each for each in found if each]
 
     def stop(self, name: str) -> None:
@@ -147,10 +148,9 @@ class ArgoServer:
     ) -> "BaseHTTPResponse":
         if not self.verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        options: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED" if self.verify else "CERT_NONE"}
         headers = {"Authorization": self.token} if self.token else {}
         try:
-            response = pool(proxy_for(self.url), **options).request(
+            response = _connections(self.url, self.verify).request(
                 method,
                 self.url + path,
                 json=body,
@@ -177,6 +177,12 @@ class ArgoServer:
         if code == GRPC_ALREADY_EXISTS:
             return _ExistsError(message)
         return failure(response.status, message, doing, self.url, login=LOGIN)
+
+
+@functools.cache
+def _connections(url: str, verify: bool) -> "urllib3.PoolManager":
+    """One pool per server: a handshake for every poll costs both sides more than the poll."""
+    return pool(proxy_for(url), cert_reqs="CERT_REQUIRED" if verify else "CERT_NONE")
 
 
 class _ExistsError(DataError):
