@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflows.cluster.follow import doing, exit_code
+from workflows.cluster.follow import doing, exit_code, shards_in_words
 from workflows.cluster.nodes import pod_name, read_workflow
 from workflows.cluster.waits import hopeless
 
@@ -53,6 +53,13 @@ def workflow() -> dict[str, Any]:
         "spec": {"arguments": {"parameters": [{"name": "run", "value": "s3://runs/1"}]}},
         "status": {"phase": "Running", "nodes": {node["id"]: node for node in nodes}},
     }
+
+
+def test_shards_that_wait_for_their_turn_are_counted(workflow):
+    assert shards_in_words(read_workflow(workflow)) == "0 of 2 ended, 1 at work, 1 waiting"
+    ids = {"parameters": [{"name": "shard-ids", "value": '["000", "001", "002", "003"]'}]}
+    workflow["status"]["nodes"][f"{NAME}-2"]["outputs"] |= ids
+    assert shards_in_words(read_workflow(workflow)) == "0 of 4 ended, 1 at work, 3 waiting"
 
 
 def test_steps_are_in_their_order_each_as_its_last_attempt_left_it(workflow):

@@ -1,7 +1,7 @@
 """Follows a workflow to its end: a calm live region on a terminal, else a line now and then."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -109,7 +109,7 @@ def where(state: WorkflowState) -> str:
         return "Argo's controller has not looked at it yet"
     shards = state.step("infer")
     if shards and any(node.state != "ended" for node in shards):
-        return f"infer: {sum(node.state == 'ended' for node in shards)} of {len(shards)} shards ended"
+        return f"infer: {sum(node.state == 'ended' for node in shards)} of {state.shard_count} shards ended"
     last = state.nodes[-1] if state.nodes else None
     return state.phase if last is None else f"{last.name}: {doing(last)}"
 
@@ -258,5 +258,6 @@ class View:
 def shards_in_words(state: WorkflowState) -> str:
     """``3 of 8 ended, 2 at work, 3 waiting``."""
     shards = state.step("infer")
-    count: Callable[[str], int] = lambda wanted: sum(node.state == wanted for node in shards)  # noqa: E731
-    return f"{count('ended')} of {len(shards)} ended, {count('running')} at work, {count('waiting')} waiting"
+    ended, at_work = (sum(node.state == wanted for node in shards) for wanted in ("ended", "running"))
+    waiting = state.shard_count - ended - at_work
+    return f"{ended} of {state.shard_count} ended, {at_work} at work, {waiting} waiting"

@@ -96,6 +96,12 @@ class WorkflowState:
         """The nodes of a step, by shard."""
         return [node for node in self.nodes if node.step == name]
 
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are, those that Argo has made no node of yet included; 0 before split has said it."""
+        said = (node.outputs.get("shard-ids") for node in self.step("split"))
+        return max([len(self.step("infer")), *(len(json.loads(ids)) for ids in said if ids)])
+
 
 def read_workflow(workflow: Workflow) -> WorkflowState:
     """Read a Workflow object.
