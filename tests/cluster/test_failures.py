@@ -34,11 +34,15 @@ def running_pod(cluster: Cluster, workflow: str) -> str:
 
 def test_a_pod_that_is_deleted_is_made_anew(cluster, digits, undisturbed):
     workflow = cluster.submit("deleted", "--cpu", SLOW)
-    cluster.kubectl("delete", "pod", running_pod(cluster, workflow), "--grace-period=0", "--force")
+    pod = running_pod(cluster, workflow)
+    before = unique(cluster, pod)
+    cluster.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     said = cluster.ended(workflow)
     assert said.returncode == 0, said.stdout
     assert cluster.compared("deleted") == undisturbed
-    assert attempts(cluster, workflow) == 3
+    after = [unique(cluster, each) for each in cluster.pods(workflow, "infer")]
+    assert len(after) == 2, "one for each shard: under the old name when Argo had not seen it run, else under a new one"
+    assert before not in after
 
 
 def test_a_process_that_is_killed_is_begun_anew(cluster, digits, undisturbed):
@@ -48,6 +52,10 @@ def test_a_process_that_is_killed_is_begun_anew(cluster, digits, undisturbed):
     assert said.returncode == 0, said.stdout
     assert cluster.compared("killed") == undisturbed
     assert attempts(cluster, workflow) == 3
+
+
+def unique(cluster: Cluster, pod: str) -> str:
+    return cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
 
 
 def attempts(cluster: Cluster, workflow: str) -> int:
