@@ -12,13 +12,15 @@ from collections.abc import Callable
 import torch
 
 from imaging_core.dataset.dtd import read_dataset
-from imaging_core.decode.case import Limits, Place
+from imaging_core.decode.case import Limits, Pixels, Place
 from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
+from imaging_core.inference.flow import GROUP_BYTES
 from imaging_core.inference.head import Head
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
+from imaging_core.inference.pipeline import MOST_IN_GROUP
 from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.task import Task, Truth, fetched
 from imaging_core.models.bundle import load_model
@@ -47,23 +49,25 @@ def main(part: str, folder: str, share: int) -> None:
     intake = Intake(card.input, device)
     numbers = itertools.cycle(mine)
 
-    def decoded() -> tuple[torch.Tensor, tuple[int, ...]]:
+    def decoded() -> tuple[Pixels, tuple[int, ...]]:
         number = next(numbers)
         sources = (open_source(dataset.resolve(dataset.samples[number].locations[0])),)
         task = fetched(Task(number, str(number), sources, Truth()), limits, DECODERS)
         case = decode_sample(task.images, card.input.channels, limits)
-        return intake.stage(next(case.inputs).pixels), case.size
+        return next(case.inputs).pixels, case.size
+
+    together = 1 if decoded()[0].nbytes > GROUP_BYTES else min(MOST_IN_GROUP, card.batch)
 
     def decode() -> int:
-        decoded()
-        return 1
+        intake.stage([decoded()[0] for _ in range(together)])
+        return together
 
     with torch.inference_mode():
         if part == "decode":
             print(rate(decode))
             return
         ready = [decoded() for _ in range(card.batch)]
-        batch = torch.stack([image for image, _ in ready]).to(memory_format=torch.channels_last)
+        batch = torch.cat(intake.stage([pixels for pixels, _ in ready])).to(memory_format=torch.channels_last)
         network = Network(card, module, device)
         head: Head = (
             SegmentationHead(card, device, limits, DECODERS, probabilities=False)

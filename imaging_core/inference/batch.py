@@ -1,5 +1,6 @@
 """The fixed-shape batch: inputs of any cases side by side, the rest padded with zeros."""
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -18,10 +19,17 @@ class Batch(Generic[Member]):
         self._inputs = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
         self._members: list[Member] = []
 
-    def add(self, member: Member, prepared: Tensor) -> bool:
-        """Put one input (channels x height x width) into the next place; whether the batch is full now."""
-        self._inputs[len(self._members)] = prepared
-        self._members.append(member)
+    def add(self, members: Sequence[Member], prepared: Tensor) -> int:
+        """Put inputs (n x channels x height x width) into the next places; returns how many there was room for."""
+        begin = len(self._members)
+        count = min(len(members), len(self._inputs) - begin)
+        self._inputs[begin : begin + count] = prepared[:count]
+        self._members += members[:count]
+        return count
+
+    @property
+    def full(self) -> bool:
+        """Whether no place is left."""
         return len(self._members) == len(self._inputs)
 
     def take(self) -> tuple[list[Member], Tensor]:

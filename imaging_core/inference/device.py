@@ -5,9 +5,8 @@ memory, go up and come down on streams of their own, and the host waits only in 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -87,19 +86,25 @@ def device_errors() -> Iterator[None]:
         raise
 
 
-@dataclass(frozen=True, slots=True)
 class Download:
-    """A result on its way to the host."""
+    """A result on its way to the host.
 
-    tensor: Tensor
-    event: torch.cuda.Event | None = None
+    Args:
+        tensor: where it will be, and what :meth:`wait` gives.
+        event: after it has arrived; None when it has.
+    """
+
+    def __init__(self, tensor: Tensor, event: torch.cuda.Event | None = None) -> None:
+        self.tensor, self._event = tensor, event
+        self._values: NDArray[Any] | None = None
 
     def wait(self) -> NDArray[Any]:
         """The values, once they have arrived. May be called from any thread."""
-        if self.event is not None:
-            self.event.synchronize()
-        values: NDArray[Any] = self.tensor.numpy()
-        return values
+        if self._values is None:
+            if self._event is not None:
+                self._event.synchronize()
+            self._values = self.tensor.numpy()
+        return self._values
 
 
 class Device:
@@ -118,13 +123,22 @@ class Device:
         """The GPU's model, or ``cpu``."""
         return torch.cuda.get_device_name(self.torch) if self._gpu else "cpu"
 
-    def stage(self, pixels: Pixels) -> Tensor:
-        """Pixels where the device can fetch them from. May be called from any thread."""
-        pageable = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+    def stage(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Images of one shape and type, side by side where the device can fetch them from. For any thread.
+
+        Args:
+            pixels: n times height x width x channels.
+
+        Returns:
+            n x height x width x channels.
+        """
         if not self._gpu:
-            return pageable
-        pinned = torch.empty(pageable.shape, dtype=pageable.dtype, pin_memory=True)
-        return pinned.copy_(pageable)
+            together = np.stack(pixels) if len(pixels) > 1 else np.require(pixels[0], requirements=["C", "W"])[None]
+            return torch.from_numpy(together)
+        first = torch.from_numpy(np.require(pixels[0], requirements=["C", "W"]))
+        pinned = torch.empty((len(pixels), *first.shape), dtype=first.dtype, pin_memory=True)
+        np.stack(pixels, out=pinned.numpy())
+        return pinned
 
     def upload(self, staged: Tensor) -> Tensor:
         """Start copying to the device; what is computed next waits for it there, not here."""

@@ -1,5 +1,8 @@
 """How decoded pixels become prepared inputs: on a CPU by the decoding threads, on a GPU by the device."""
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -32,12 +35,23 @@ class Intake:
         if self._ahead:
             torch.zeros(_PARALLEL).add_(1)
 
-    def stage(self, pixels: Pixels) -> Tensor:
-        """Height x width x channels, ready to be taken; MemoryError when there is no room. For any thread."""
-        with device_errors():
-            staged = self._device.stage(pixels)
-            return self._prepare(staged) if self._ahead else staged
+    def stage(self, pixels: Sequence[Pixels]) -> list[Tensor]:
+        """Images ready to be taken, neighbours of one shape and type as one block. For any thread.
 
-    def take(self, staged: Tensor) -> Tensor:
-        """The prepared input on the device: channels x height x width of the card, float32."""
-        return staged if self._ahead else self._prepare(self._device.upload(staged))
+        Args:
+            pixels: each height x width x channels.
+
+        Returns:
+            Blocks in the same order, of one image or many along their first axis.
+
+        Raises:
+            MemoryError: there is no room.
+        """
+        alike = [list(group) for _, group in itertools.groupby(pixels, key=lambda each: (each.shape, each.dtype))]
+        with device_errors():
+            staged = [self._device.stage(group) for group in alike]
+            return [self._prepare(block) for block in staged] if self._ahead else staged
+
+    def take(self, block: Tensor) -> Tensor:
+        """The prepared inputs of a block on the device: n x channels x height x width of the card, float32."""
+        return block if self._ahead else self._prepare(self._device.upload(block))

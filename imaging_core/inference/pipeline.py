@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -34,13 +35,14 @@ from imaging_core.inference.batch import Batch
 from imaging_core.inference.cache import Cache
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.flow import Channel, Closed, Flow, Outlet, Shared, Stopped
-from imaging_core.inference.head import CaseResults, Head, Outcome, Sealed
+from imaging_core.inference.head import Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.signals import Interrupted, PendingSignal
 from imaging_core.inference.stage_time import StageTime
 from imaging_core.inference.task import Task, fetched, held_bytes
+from imaging_core.inference.under_way import Block, Complete, Decoded, Member, OpenCase
 from imaging_core.models.card import Card
 
 Item = TypeVar("Item")
@@ -93,38 +95,6 @@ class Settings:
     alone: bool = False
 
 
-class _Open:
-    """A case between its decoding and its last input."""
-
-    __slots__ = ("_lock", "count", "failed", "put", "results", "size", "task")
-
-    def __init__(self, task: Task, size: tuple[int, ...], count: int) -> None:
-        self.task, self.size, self.count = task, size, count
-        self.results: CaseResults | None = None
-        self.put = 0
-        self.failed = False
-        self._lock = threading.Lock()
-
-    def fail(self) -> bool:
-        """No more is made of this case; whether that is new, so that its failure is to be told."""
-        with self._lock:
-            before, self.failed = self.failed, True
-        return not before
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    case: _Open
-    staged: Tensor
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class _Complete:
-    case: _Open
-    sealed: Sealed
-
-
 class Pipeline:
     """One run over some tasks.
 
@@ -161,15 +131,15 @@ class Pipeline:
         self._tell_outside = tell
         self._intake = Intake(card.input, device)
         self._channels = card.input.channels
-        self._batch: Batch[tuple[_Open, Place]] = Batch(card, device.torch)
+        self._batch: Batch[Member] = Batch(card, device.torch)
         self._batches = log.batches
         self._group = min(MOST_IN_GROUP, card.batch)
         self.left: dict[int, Task] = {}
         threads = settings.threads
         self._flow = Flow()
         self._fetched: Channel[list[Task]] = self._flow.channel(2 * threads * self._group, QUEUED_BYTES)
-        self._inputs: Channel[list[_Input]] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
-        self._complete: Channel[list[_Complete]] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
+        self._inputs: Channel[Block] = self._flow.channel(2 * card.batch, QUEUED_BYTES)
+        self._complete: Channel[list[Complete]] = self._flow.channel(card.batch + threads, QUEUED_BYTES)
         self._to_keep: Channel[tuple[str, bytes]] = self._flow.channel(card.batch + KEEP_THREADS, QUEUED_BYTES)
         self._written = threading.Event()
 
@@ -229,29 +199,29 @@ class Pipeline:
         misses.flush()
         hits.flush()
 
-    def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet["_Complete"]) -> None:
+    def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet[Complete]) -> None:
         found = None if self._cache is None else self._cache.find(task)
         if found is None:
             misses.add(task, held_bytes(task))
         else:
             self._log.expect(-1)
-            hits.add(_Complete(_Open(task, found.size, found.inputs), found.sealed), found.sealed.weight)
+            hits.add(Complete(OpenCase(task, found.size, found.inputs), found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
         self._intake.begin_thread()
-        outlet = self._outlet(self._inputs)
+        outlet: Outlet[Decoded] = Outlet(lambda group, _: self._stage(group), self._group)
         with torch.inference_mode():
             while True:
                 for task in self._fetched.get():
                     self._decode_case(task, outlet)
                 outlet.flush()
 
-    def _decode_case(self, task: Task, outlet: Outlet["_Input"]) -> None:
+    def _decode_case(self, task: Task, outlet: Outlet[Decoded]) -> None:
         settings = self._settings
         case = None
         try:
             decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders)
-            case = _Open(task, decoded.size, decoded.count)
+            case = OpenCase(task, decoded.size, decoded.count)
             if decoded.count != 1:
                 self._log.expect(decoded.count - 1)
             given = 0
@@ -259,8 +229,7 @@ class Pipeline:
                 if case.failed:
                     break
                 given += 1
-                staged = self._intake.stage(each.pixels)
-                outlet.add(_Input(case, staged, each.place), staged.nbytes)
+                outlet.add(Decoded((case, each.place), each.pixels), each.pixels.nbytes)
             if not case.failed and (given != decoded.count or not given):
                 raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
         except (CaseError, MemoryError) as error:
@@ -269,25 +238,47 @@ class Pipeline:
             if case is None or case.fail():
                 self._fail(task, error)
 
+    def _stage(self, group: list[Decoded]) -> None:
+        try:
+            blocks = self._intake.stage([each.pixels for each in group])
+        except MemoryError as error:
+            if len(group) > 1:
+                for each in group:
+                    self._stage([each])
+            elif (case := group[0].member[0]).fail():
+                self._fail(case.task, error)
+            return
+        members = iter([each.member for each in group])
+        for staged in blocks:
+            block = Block(list(islice(members, len(staged))), staged)
+            self._inputs.put(block, staged.nbytes, count=len(staged))
+
     def _compute(self, pending: PendingSignal) -> None:
-        outlet: Outlet[_Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)
+        outlet: Outlet[Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)
         while True:
             pending.check()
             try:
-                group = self._inputs.get(_LOOK_SECONDS)
+                block = self._inputs.get(_LOOK_SECONDS)
             except TimeoutError:
                 continue
             except Closed:
                 break
-            for item in group:
-                if item.case.failed:
-                    continue
-                if self._batch.add((item.case, item.place), self._intake.take(item.staged)):
-                    self._run_batch(pending, outlet)
+            self._take(block, pending, outlet)
         if len(self._batch):
             self._run_batch(pending, outlet)
 
-    def _run_batch(self, pending: PendingSignal, outlet: Outlet["_Complete"]) -> None:
+    def _take(self, block: Block, pending: PendingSignal, outlet: Outlet[Complete]) -> None:
+        members, prepared = block.members, self._intake.take(block.staged)
+        wanted = [number for number, (case, _) in enumerate(members) if not case.failed]
+        if len(wanted) < len(members):
+            members, prepared = [members[number] for number in wanted], prepared[wanted]
+        while members:
+            taken = self._batch.add(members, prepared)
+            members, prepared = members[taken:], prepared[taken:]
+            if self._batch.full:
+                self._run_batch(pending, outlet)
+
+    def _run_batch(self, pending: PendingSignal, outlet: Outlet[Complete]) -> None:
         members, inputs = self._batch.take()
         with pending.at_once():
             self._infer(inputs)
@@ -312,7 +303,7 @@ class Pipeline:
                 "the bundle with a smaller --batch"
             ) from error
 
-    def _put(self, slot: int, case: _Open, place: Place) -> _Complete | None:
+    def _put(self, slot: int, case: OpenCase, place: Place) -> Complete | None:
         """Put one output of the batch to its case; the case when that was its last one."""
         if case.failed:
             case.results = None
@@ -327,13 +318,13 @@ class Pipeline:
                 if case.put < case.count:
                     return None
                 sealed, case.results = case.results.seal(), None
-                return _Complete(case, sealed)
+                return Complete(case, sealed)
         except MemoryError as error:
             if case.fail():
                 self._fail(case.task, error)
             return None
 
-    def _hand_on(self, group: list[_Complete], weight: int, pending: PendingSignal) -> None:
+    def _hand_on(self, group: list[Complete], weight: int, pending: PendingSignal) -> None:
         while True:
             pending.check(after=_WRITE_SECONDS)
             with suppress(TimeoutError):
@@ -354,7 +345,7 @@ class Pipeline:
             for done in self._complete.get():
                 self._finish_case(done.case, done.sealed)
 
-    def _finish_case(self, case: _Open, sealed: Sealed) -> None:
+    def _finish_case(self, case: OpenCase, sealed: Sealed) -> None:
         with self._flow.waiting():
             sealed.arrive()
         try:

@@ -27,31 +27,41 @@ class Preprocess:
         self._mean = _per_channel(card.mean, device)
         self._std = _per_channel(card.std, device)
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Prepare one model input.
+    def __call__(self, block: Tensor) -> Tensor:
+        """Prepare images of one shape. What becomes of one depends on no other.
 
         Args:
-            pixels: height x width x channels on the model's device; uint8, uint16 or float32.
+            block: n x height x width x channels on the model's device; uint8, uint16 or float32.
 
         Returns:
-            channels x card.height x card.width, float32.
+            n x channels x card.height x card.width, float32.
         """
         card = self._card
-        size = (card.height, card.width)
+        if tuple(block.shape[1:3]) == (card.height, card.width):
+            images = block.to(torch.float32).permute(0, 3, 1, 2)
+        elif len(block) == 1:
+            images = self._resized(block[0])
+        else:  # one by one: how a batch is shared out may change the last bit
+            images = torch.cat([self._resized(each) for each in block])
+        if card.scaling == "unit":
+            images = images / _LARGEST.get(block.dtype, 1.0)
+        elif card.scaling != "none":
+            images = images / card.scaling
+        if self._mean is not None:
+            images = images - self._mean
+        if self._std is not None:
+            images = images / self._std
+        return images
+
+    def _resized(self, pixels: Tensor) -> Tensor:
+        """1 x channels x card.height x card.width, float32, with the values of the file."""
+        card = self._card
         if self._scratch is not None and self._scratch.pays(pixels, card.height):
             image = self._scratch.to_float(pixels, card.height)
         else:
             image = pixels.to(torch.float32)
-        image = resize(image.permute(2, 0, 1).unsqueeze(0), size, card.resize, antialias=card.antialias)[0]
-        if card.scaling == "unit":
-            image = image / _LARGEST.get(pixels.dtype, 1.0)
-        elif card.scaling != "none":
-            image = image / card.scaling
-        if self._mean is not None:
-            image = image - self._mean
-        if self._std is not None:
-            image = image / self._std
-        return image
+        size = (card.height, card.width)
+        return resize(image.permute(2, 0, 1).unsqueeze(0), size, card.resize, antialias=card.antialias)
 
 
 def resize(batch: Tensor, size: tuple[int, int], method: str, *, antialias: bool = False) -> Tensor:

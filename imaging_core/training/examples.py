@@ -96,7 +96,7 @@ class SplitExamples:
         case = decode_sample(sources, self._card.input.channels, limits)
         if case.count != 1:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes single images")
-        image = self._prepare(torch.from_numpy(next(case.inputs).pixels))
+        image = self._prepare(torch.from_numpy(next(case.inputs).pixels)[None])[0]
         if self._card.task == "segmentation":
             return image, self._mask(sample, case.size)
         return image, _label(sample, self._card)

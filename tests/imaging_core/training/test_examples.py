@@ -36,7 +36,7 @@ def test_images_are_prepared_as_in_inference(write: Write, material: Read, make_
     card = make_card_for("multiclass", 2, mean=[0.4], std=[0.3])
     prepared, targets = training(material(write(images, [0, 1, 0], ["a", "b"])), card).batch([1, 0])
     same = Preprocess(card.input, torch.device("cpu"))
-    assert torch.equal(prepared[0], same(torch.from_numpy(images[1][:, :, None])))
+    assert torch.equal(prepared[0], same(torch.from_numpy(images[1][None, :, :, None]))[0])
     second = skimage_resize(images[0] / 255, (16, 16), order=1, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(prepared[1, 0], (second - 0.4) / 0.3, atol=1e-4)
     assert targets.tolist() == [1, 0]

@@ -1,0 +1,66 @@
+"""A case between its decoding and its result, and its inputs on their way to the device."""
+
+import threading
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from imaging_core.decode.case import Pixels, Place
+from imaging_core.inference.head import CaseResults, Sealed
+from imaging_core.inference.task import Task
+
+
+class OpenCase:
+    """A case that was decoded and whose last input has not come back.
+
+    Attributes:
+        task: what it is.
+        size: its spatial size in pixels.
+        count: how many inputs it has.
+        results: what has come back so far; None before the first.
+        put: how many of its inputs have come back.
+        failed: whether no more is to be made of it.
+    """
+
+    __slots__ = ("_lock", "count", "failed", "put", "results", "size", "task")
+
+    def __init__(self, task: Task, size: tuple[int, ...], count: int) -> None:
+        self.task, self.size, self.count = task, size, count
+        self.results: CaseResults | None = None
+        self.put = 0
+        self.failed = False
+        self._lock = threading.Lock()
+
+    def fail(self) -> bool:
+        """No more is made of this case; whether that is new, so that its failure is to be told."""
+        with self._lock:
+            before, self.failed = self.failed, True
+        return not before
+
+
+Member = tuple[OpenCase, Place]
+"""An input: its case, and where it lies in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An input as it was decoded."""
+
+    member: Member
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Inputs of one shape, staged for the device side by side."""
+
+    members: list[Member]
+    staged: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A case whose inputs have all come back."""
+
+    case: OpenCase
+    sealed: Sealed
