@@ -23,6 +23,8 @@ from imaging_core.store.location import Location
 
 TEMPORARY_PREFIX = ".unfinished-"
 
+_CHUNK = 64 * 1024 * 1024
+
 _WITHOUT_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 """What file systems without O_TMPFILE answer, or Linux without /proc."""
 
@@ -51,25 +53,37 @@ class LocalSource:
 
     def bytes(self, most: int | None = None) -> bytes:
         """The whole file; TooLargeError when it is longer than ``most`` bytes."""
-        with self._open(most, buffering=0) as file, _clear_errors(self._path):
-            return file.read()
+        with _clear_errors(self._path):
+            descriptor = _open_without_waiting(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                size = self._checked_size(descriptor, most)
+                data = os.read(descriptor, size + 1)
+                if len(data) != size:  # more than the system gives at once, or the file has changed
+                    data = b"".join([data, *iter(lambda: os.read(descriptor, _CHUNK), b"")])
+                    self._limit(len(data), most)
+                return data
+            finally:
+                os.close(descriptor)
 
     def open(self, most: int | None = None) -> BinaryIO:
         """The file, opened for reading; DataError for a pipe or a device, which may never end."""
-        return self._open(most, buffering=-1)
-
-    def _open(self, most: int | None, buffering: int) -> BinaryIO:
         with _clear_errors(self._path):
-            file = open(self._path, "rb", buffering, opener=_open_without_waiting)  # noqa: SIM115
+            file = open(self._path, "rb", opener=_open_without_waiting)  # noqa: SIM115
             try:
-                found = os.fstat(file.fileno())
-                if not stat.S_ISREG(found.st_mode):
-                    raise DataError(f"{self._path}: is not a regular file")
-                self._limit(found.st_size, most)
+                self._checked_size(file.fileno(), most)
             except BaseException:
                 file.close()
                 raise
             return file
+
+    def _checked_size(self, descriptor: int, most: int | None) -> int:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(found.st_mode):
+            raise DataError(f"{self._path}: is not a regular file")
+        self._limit(found.st_size, most)
+        return found.st_size
 
     def path(self, most: int | None = None) -> AbstractContextManager[Path]:
         """The file where it lies."""
