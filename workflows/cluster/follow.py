@@ -1,7 +1,9 @@
 """Follows a workflow to its end: a calm live region on a terminal, else a line now and then."""
 
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -150,7 +152,7 @@ class View:
     _said: dict[str, str] = field(default_factory=dict)
     _first: dict[str, tuple[float, int]] = field(default_factory=dict)
     _samples: Mapping[str, int] = field(default_factory=dict)
-    _asked: float = 0.0
+    _reader: threading.Thread | None = None
     _next_line: float = 0.0
 
     def __enter__(self) -> "View":
@@ -168,7 +170,7 @@ class View:
         if self.quiet:
             return
         now = time.monotonic()
-        self._look_up(state, now)
+        self._look_up(state)
         for node in state.nodes:
             words = doing(node)
             if self._worth_a_line(node, len(state.step(node.step))) and self._said.get(node.name) != words:
@@ -190,15 +192,18 @@ class View:
     def _print(self, line: str, style: str) -> None:
         self.console.print(Text(line, style=style), soft_wrap=True)
 
-    def _look_up(self, state: WorkflowState, now: float) -> None:
-        """How many cases each shard has, from the run itself, when this machine may read it."""
-        if self._samples or now < self._asked or not state.step("infer"):
-            return
-        self._asked = now + LINE_SECONDS
-        try:
-            self._samples = shard_samples(open_store(Location.parse(state.parameters["run"])))
-        except (InferenceError, KeyError):
-            self._asked = float("inf")
+    def _look_up(self, state: WorkflowState) -> None:
+        """How many cases each shard has, from the run itself, when this machine may read it.
+
+        On the side: a store that is away for a while is asked for long, and the view is to go on.
+        """
+        if self._reader is None and state.step("infer") and "run" in state.parameters:
+            self._reader = threading.Thread(target=self._read_samples, args=(state.parameters["run"],), daemon=True)
+            self._reader.start()
+
+    def _read_samples(self, run: str) -> None:
+        with suppress(InferenceError):
+            self._samples = shard_samples(open_store(Location.parse(run)))
 
     def _region(self, state: WorkflowState, now: float) -> RenderableType:
         grid = Table.grid(padding=(0, 2))
