@@ -41,6 +41,7 @@ class ClassificationCases:
         labels: ground truth: class index per case; for multilabel bool, cases x classes.
         scores: float64, cases x classes; cases x 1 (class 1) for a binary model.
         threshold: see :func:`decide`.
+        probabilities: whether scores are probabilities, which calibration is a question of.
     """
 
     kind: Kind
@@ -48,11 +49,20 @@ class ClassificationCases:
     labels: NDArray[np.int64] | NDArray[np.bool_]
     scores: NDArray[np.float64]
     threshold: float = 0.5
+    probabilities: bool = True
 
     @cached_property
     def predicted(self) -> NDArray[np.int64] | NDArray[np.bool_]:
         """What the model says, in the form of ``labels``."""
         return decide(self.kind, self.scores, self.threshold)
+
+    @cached_property
+    def truth(self) -> NDArray[np.bool_]:
+        """Cases x classes: whether a case is of a class."""
+        if self.kind == "multilabel":
+            return self.labels.astype(bool)
+        truth: NDArray[np.bool_] = self.labels[:, np.newaxis] == np.arange(self.classes)
+        return truth
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:
@@ -113,6 +123,11 @@ def recall(cases: ClassificationCases) -> Values:
 def precision(cases: ClassificationCases) -> Values:
     """Of the cases that are called a class, the share that is of it; undefined when none is called so."""
     return _of_counts(c.precision, cases)
+
+
+def specificity(cases: ClassificationCases) -> Values:
+    """Of the cases that are not of a class, the share that is not called so; undefined when all are of it."""
+    return _of_counts(c.specificity, cases)
 
 
 def f1(cases: ClassificationCases) -> Values:

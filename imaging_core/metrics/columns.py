@@ -23,6 +23,7 @@ class ClassificationColumns:
         scores: float64, rows x score_names; NaN where the case is not done.
         scored: which rows are done and have a ground truth.
         threshold: the card's.
+        probabilities: whether scores are probabilities, by the card's activation.
     """
 
     def __init__(self, card: Card, rows: int) -> None:
@@ -30,6 +31,7 @@ class ClassificationColumns:
         self.classes = two_classes(card) if self.kind == "binary" else card.output.classes
         self.score_names = self.classes[1:] if self.kind == "binary" else self.classes
         self.threshold = card.output.threshold
+        self.probabilities = card.output.activation in ("sigmoid", "softmax")
         self.scored = np.zeros(rows, dtype=np.bool_)
         self.scores = np.full((rows, len(self.score_names)), np.nan)
         self.labels: NDArray[np.int64] | NDArray[np.bool_]
@@ -59,7 +61,12 @@ class ClassificationColumns:
         """The scored cases."""
         keep = self.scored
         return ClassificationCases(
-            self.kind, len(self.classes), self.labels[keep], self.scores[keep], threshold=self.threshold
+            self.kind,
+            len(self.classes),
+            self.labels[keep],
+            self.scores[keep],
+            threshold=self.threshold,
+            probabilities=self.probabilities,
         )
 
 
@@ -69,6 +76,7 @@ class SegmentationColumns:
     Attributes:
         classes: of a binary model the positive one.
         indices: the class index of each of ``classes`` in ledger lines.
+        exclusive: whether every pixel is of exactly one of them.
         counts: int64, rows x classes x 4 (TP, FP, FN, TN).
         deephealth: int64, rows x 2 (intersection, union); -1 where unknown.
         masks: key of the predicted mask below the run, None where there is none.
@@ -77,6 +85,7 @@ class SegmentationColumns:
 
     def __init__(self, card: Card, rows: int) -> None:
         binary = card.output.kind == "binary"
+        self.exclusive = card.output.kind == "multiclass"
         self.classes = two_classes(card)[1:] if binary else card.output.classes
         self.indices = (1,) if binary else tuple(range(len(self.classes)))
         self.scored = np.zeros(rows, dtype=np.bool_)
@@ -100,7 +109,8 @@ class SegmentationColumns:
     def cases(self) -> SegmentationCases:
         """The scored cases."""
         keep = self.scored
-        return SegmentationCases(self.counts[keep], self.deephealth[keep], empty_policy(len(self.classes)))
+        policy = empty_policy(len(self.classes))
+        return SegmentationCases(self.counts[keep], self.deephealth[keep], policy, exclusive=self.exclusive)
 
 
 def two_classes(card: Card) -> tuple[str, ...]:

@@ -58,6 +58,11 @@ def accuracy(counts: NDArray[np.int64]) -> Ratio:
     return Ratio(counts[..., TP] + counts[..., TN], counts.sum(axis=-1))
 
 
+def volume_difference(counts: NDArray[np.int64]) -> Ratio:
+    """Absolute relative volume difference, | FP - FN | / (TP + FN): Heimann et al. 2009."""
+    return Ratio(np.abs(counts[..., FP] - counts[..., FN]), counts[..., TP] + counts[..., FN])
+
+
 def pooled(ratio: RatioOf, counts: NDArray[np.int64]) -> float | None:
     """The ratio of all counts summed over every axis but the last; None where it is 0 / 0."""
     numerator, denominator = ratio(counts.reshape(-1, 4).sum(axis=0))
@@ -74,20 +79,24 @@ def macro(ratio: RatioOf, counts: NDArray[np.int64]) -> float | None:
     return mean_of_defined(per_class(ratio, counts))
 
 
-def per_case(ratio: RatioOf, counts: NDArray[np.int64], empty: EmptyPolicy) -> NDArray[np.float64]:
+def per_case(
+    ratio: RatioOf, counts: NDArray[np.int64], empty: EmptyPolicy, one_sided: float = 0.0
+) -> NDArray[np.float64]:
     """The value of each case: the mean over its classes.
 
     Args:
         ratio: which one.
         counts: cases x classes x 4.
-        empty: what a 0 / 0 of one case and class is worth.
+        empty: what 0 / 0 is worth where neither side has the class.
+        one_sided: what 0 / 0 is worth elsewhere: 0 where nothing that was there was found, or nothing that was found
+            was there (scikit-learn's ``zero_division=0``); NaN leaves the class out of the case.
 
     Returns:
         One float64 a case, NaN where no class of the case is defined.
     """
     numerator, denominator = ratio(counts)
     filling = {"one": 1.0, "skip": np.nan, "zero": 0.0}[empty]
-    values = np.full(numerator.shape, filling)
+    values = np.where(counts[..., TP] + counts[..., FP] + counts[..., FN] == 0, filling, one_sided)
     np.divide(numerator, denominator, out=values, where=denominator > 0)
     if counts.shape[1] == 1:
         return values[:, 0]

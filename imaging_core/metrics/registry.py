@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from imaging_core.metrics import classification, ranking, segmentation
+from imaging_core.metrics import agreement, calibration, classification, ranking, segmentation
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.metrics.values import Metric, Values
@@ -27,10 +27,28 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         ranking.auroc,
     ),
     Metric(
+        "average_precision",
+        "Average precision",
+        "Precision averaged over all thresholds: unlike AUROC it shows how many false alarms a rare class costs.",
+        ranking.mean_average_precision,
+    ),
+    Metric(
+        "sensitivity_at_95_specificity",
+        "Recall at 95 % specificity",
+        "The share of a class that can be found when at most 5 % of the others may be called so.",
+        ranking.sensitivity_at_95,
+    ),
+    Metric(
         "recall",
         "Recall (sensitivity)",
         "Of the cases that truly are of a class, the share that the model finds.",
         classification.recall,
+    ),
+    Metric(
+        "specificity",
+        "Specificity",
+        "Of the cases that are not of a class, the share that the model does not call so.",
+        classification.specificity,
     ),
     Metric(
         "precision",
@@ -43,6 +61,36 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         "F1",
         "Precision and recall in one figure; high only when both are.",
         classification.f1,
+    ),
+    Metric(
+        "cohen_kappa",
+        "Cohen's kappa",
+        "Agreement with the truth beyond what chance would give: 0 is chance, 1 is perfect.",
+        agreement.cohen_kappa,
+    ),
+    Metric(
+        "matthews",
+        "Matthews correlation",
+        "Correlation of truth and prediction, fair to rare classes: 0 is chance, 1 is perfect, -1 always wrong.",
+        agreement.matthews,
+    ),
+    Metric(
+        "brier",
+        "Brier score",
+        "Squared difference of the predicted probabilities and the truth: 0 is best.",
+        calibration.brier,
+    ),
+    Metric(
+        "log_loss",
+        "Log loss",
+        "What the truth surprises the model by: 0 is best, and being sure and wrong costs most.",
+        calibration.log_loss,
+    ),
+    Metric(
+        "calibration_error",
+        "Calibration error",
+        "How far the predicted probabilities are from how often they come true: 0 is best.",
+        calibration.calibration_error,
     ),
 )
 
@@ -64,6 +112,42 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         "IoU, DeepHealth's",
         "IoU at the model's input size, as DeepHealth publishes it; two empty masks count 1.",
         segmentation.iou_deephealth,
+    ),
+    Metric(
+        "thresholded_jaccard",
+        "Thresholded Jaccard",
+        "IoU as the ISIC challenge ranks by it: a case below 0.65 counts as failed, 0.",
+        segmentation.thresholded_jaccard,
+    ),
+    Metric(
+        "recall",
+        "Recall (sensitivity)",
+        "Of the true area, the share that the model finds.",
+        segmentation.recall,
+    ),
+    Metric(
+        "specificity",
+        "Specificity",
+        "Of the area that is not of a class, the share that the model leaves out.",
+        segmentation.specificity,
+    ),
+    Metric(
+        "precision",
+        "Precision",
+        "Of the predicted area, the share that is right.",
+        segmentation.precision,
+    ),
+    Metric(
+        "pixel_accuracy",
+        "Pixel accuracy",
+        "The share of pixels that are right; high for anything where most of an image is background.",
+        segmentation.pixel_accuracy,
+    ),
+    Metric(
+        "volume_difference",
+        "Volume difference",
+        "How much larger or smaller the predicted area is than the true one, relative to it: 0 is best.",
+        segmentation.volume_difference,
     ),
 )
 

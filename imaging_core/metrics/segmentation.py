@@ -10,6 +10,8 @@ from imaging_core.metrics.values import Values, mean
 
 SMOOTHING = 1e-6
 
+AGREEMENT = 0.65
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentationCases:
@@ -20,11 +22,13 @@ class SegmentationCases:
             model has one scored class.
         deephealth: int64, cases x 2: intersection and union in pixels at the model's input size; -1 where unknown.
         empty: what a class is worth in a case where neither side has it.
+        exclusive: whether every pixel is of exactly one of the scored classes.
     """
 
     counts: NDArray[np.int64]
     deephealth: NDArray[np.int64]
     empty: c.EmptyPolicy
+    exclusive: bool = False
 
 
 def empty_policy(classes: int) -> c.EmptyPolicy:
@@ -71,8 +75,67 @@ def dice(cases: SegmentationCases) -> Values:
     return _overlap(c.dice, cases)
 
 
-def _overlap(ratio: c.RatioOf, cases: SegmentationCases) -> Values:
-    values = c.per_case(ratio, cases.counts, cases.empty)
+def precision(cases: SegmentationCases) -> Values:
+    """Of the pixels that are called a class, the share that is of it; aggregated as :func:`iou`.
+
+    In a case where only the truth has the class it is 0, as scikit-learn's ``zero_division=0``.
+    """
+    return _overlap(c.precision, cases)
+
+
+def recall(cases: SegmentationCases) -> Values:
+    """Sensitivity: of the pixels of a class, the share that is found; aggregated as :func:`iou`.
+
+    In a case where only the prediction has the class it is 0, as scikit-learn's ``zero_division=0``.
+    """
+    return _overlap(c.recall, cases)
+
+
+def specificity(cases: SegmentationCases) -> Values:
+    """Of the pixels that are not of a class, the share that is not called so either.
+
+    A class that fills an image is left out there.
+    """
+    return _overlap(c.specificity, cases, one_sided=np.nan)
+
+
+def pixel_accuracy(cases: SegmentationCases) -> Values:
+    """The share of pixels that are right; where pixels may be of several classes, of all (pixel, class) decisions."""
+    counts = cases.counts
+    if not cases.exclusive:
+        return _overlap(c.accuracy, cases)
+    right, all_ = counts[..., c.TP].sum(axis=1), counts[:, 0].sum(axis=-1)
+    values = (right[all_ > 0] / all_[all_ > 0]).tolist()
+    return Values(mean=mean(values), pooled=int(right.sum()) / int(all_.sum()) if all_.sum() else None)
+
+
+def thresholded_jaccard(cases: SegmentationCases) -> Values:
+    """The mean of the cases' IoU, in which one below 0.65 counts 0: the ISIC challenge's figure since 2018.
+
+    0.65 is where manual segmentations of the same lesion still agree (Codella et al. 2019, arXiv 1902.03368).
+    """
+    values = c.per_case(c.iou, cases.counts, cases.empty)
+    known = values[~np.isnan(values)]
+    return Values(mean=mean(np.where(known < AGREEMENT, 0.0, known).tolist()))
+
+
+def volume_difference(cases: SegmentationCases) -> Values:
+    """Absolute relative difference of predicted and true volume, 0 at best (Heimann et al. 2009).
+
+    A class that the truth of a case lacks has no relative difference there and is left out. Pooled and macro compare
+    the volumes of all cases together, in which too much here and too little there may cancel.
+    """
+    values = c.per_case(c.volume_difference, cases.counts, "skip", one_sided=np.nan)
+    by_class = cases.counts.sum(axis=0)
+    return Values(
+        mean=mean(values[~np.isnan(values)].tolist()),
+        pooled=c.pooled(c.volume_difference, by_class),
+        macro=c.macro(c.volume_difference, by_class),
+    )
+
+
+def _overlap(ratio: c.RatioOf, cases: SegmentationCases, one_sided: float = 0.0) -> Values:
+    values = c.per_case(ratio, cases.counts, cases.empty, one_sided)
     by_class = cases.counts.sum(axis=0)
     return Values(
         mean=mean(values[~np.isnan(values)].tolist()),

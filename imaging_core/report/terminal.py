@@ -8,7 +8,7 @@ from imaging_core.metrics.registry import HEADLINE, metrics_of
 from imaging_core.report.figures import figure
 from imaging_core.report.verdict import Verdict
 
-WIDTH = 24
+WIDTH = 28
 SHOWN = 20
 
 

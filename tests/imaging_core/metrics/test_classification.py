@@ -12,34 +12,17 @@ from sklearn import metrics as sk
 
 from imaging_core.metrics.classification import (
     ClassificationCases,
-    Kind,
     accuracy,
     balanced_accuracy,
     decide,
     f1,
     precision,
     recall,
+    specificity,
 )
 from imaging_core.metrics.ranking import area_under_roc, auroc
 from imaging_core.metrics.registry import CLASSIFICATION, compute
-
-CLASSES = 5
-
-
-def random_cases(kind: Kind, seed: int, n: int = 200) -> ClassificationCases:
-    """Scores of two decimals, so that there are many ties."""
-    generator = np.random.default_rng(seed)
-    if kind == "binary":
-        labels = generator.integers(0, 2, n)
-        scores = np.round(np.clip(labels * 0.3 + generator.random(n) * 0.7, 0, 1), 2)[:, np.newaxis]
-        return ClassificationCases(kind, 2, labels, scores, 0.5)
-    if kind == "multiclass":
-        labels = generator.choice(CLASSES, n, p=[0.5, 0.2, 0.15, 0.1, 0.05])
-        logits = generator.random((n, CLASSES)) + 0.5 * (labels[:, np.newaxis] == np.arange(CLASSES))
-        return ClassificationCases(kind, CLASSES, labels, np.round(logits / logits.sum(axis=1, keepdims=True), 2))
-    multilabels = generator.random((n, CLASSES)) < 0.3
-    scores = np.round(np.clip(multilabels * 0.25 + generator.random((n, CLASSES)) * 0.75, 0, 1), 2)
-    return ClassificationCases(kind, CLASSES, multilabels, scores, 0.4)
+from tests.imaging_core.metrics.cases import CLASSES, random_cases
 
 
 @pytest.fixture(params=range(3))
@@ -78,6 +61,14 @@ class TestOneLabelPerCase:
         assert values.pooled == close(theirs(cases.labels, cases.predicted, average="micro"))
         assert values.per_class == close_all(theirs(cases.labels, cases.predicted, average=None))
         assert values.mean is None
+
+    def test_specificity_is_the_recall_of_everything_else(self, kind, seed):
+        cases = random_cases(kind, seed)
+        expected = [
+            sk.recall_score(cases.labels != k, cases.predicted != k, zero_division=0) for k in range(cases.classes)
+        ]
+        assert specificity(cases).per_class == close_all(np.array(expected))
+        assert specificity(cases).macro == close(np.mean(expected))
 
 
 def close_all(values: NDArray[np.float64]) -> object:

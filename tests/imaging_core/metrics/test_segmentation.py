@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, f1_score, jaccard_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, jaccard_score, precision_score, recall_score
 
 from imaging_core.metrics import counts as c
 from imaging_core.metrics.registry import SEGMENTATION, compute
@@ -14,6 +14,12 @@ from imaging_core.metrics.segmentation import (
     empty_policy,
     iou,
     iou_deephealth,
+    pixel_accuracy,
+    precision,
+    recall,
+    specificity,
+    thresholded_jaccard,
+    volume_difference,
 )
 
 CLASSES = 4
@@ -80,6 +86,72 @@ class TestAgainstScikitLearn:
         predicted[:2] = False
         expected = np.mean([theirs(t, p, zero_division=1.0) for t, p in zip(truth, predicted, strict=True)])
         assert ours(binary(truth, predicted)).mean == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(precision, precision_score), (recall, recall_score)])
+class TestPrecisionAndRecallAgainstScikitLearn:
+    def test_pooled_macro_and_each_class(self, maps, ours, theirs):
+        truth, predicted = maps
+        values = ours(multiclass(maps))
+        for average, value in (("micro", values.pooled), ("macro", values.macro), (None, values.per_class)):
+            assert value == pytest.approx(theirs(truth.ravel(), predicted.ravel(), average=average), abs=1e-9)
+
+    def test_per_case_mean_averages_the_classes_of_either_side(self, maps, ours, theirs):
+        expected = np.mean([theirs(t, p, average="macro", zero_division=0) for t, p in zip(*maps, strict=True)])
+        assert ours(multiclass(maps, "skip")).mean == pytest.approx(expected, abs=1e-9)
+
+    def test_binary_with_empty_images_on_either_side(self, maps, ours, theirs):
+        truth, predicted = (side >= 2 for side in maps)
+        truth[:3] = False
+        predicted[:2] = False
+        predicted[5] = False
+        each = [
+            1.0 if not (t.any() or p.any()) else theirs(t, p, zero_division=0)
+            for t, p in zip(truth, predicted, strict=True)
+        ]
+        assert ours(binary(truth, predicted)).mean == pytest.approx(np.mean(each), abs=1e-9)
+
+
+class TestOtherPixelMetrics:
+    def test_specificity_is_the_recall_of_the_background(self, maps):
+        truth, predicted = (side >= 2 for side in maps)
+        truth[0] = True
+        expected = [recall_score(~t, ~p) for t, p in zip(truth[1:], predicted[1:], strict=True)]
+        values = specificity(binary(truth, predicted))
+        assert values.mean == pytest.approx(np.mean(expected), abs=1e-9), "an image full of the class is left out"
+        assert values.pooled == pytest.approx(recall_score(~truth.ravel(), ~predicted.ravel()), abs=1e-9)
+
+    def test_pixel_accuracy_of_exclusive_classes_counts_each_pixel_once(self, maps):
+        truth, predicted = maps
+        cases = SegmentationCases(multiclass(maps).counts, np.full((len(truth), 2), -1), "skip", exclusive=True)
+        expected = np.mean([accuracy_score(t, p) for t, p in zip(*maps, strict=True)])
+        assert pixel_accuracy(cases).mean == pytest.approx(expected, abs=1e-9)
+        assert pixel_accuracy(cases).pooled == pytest.approx(accuracy_score(truth.ravel(), predicted.ravel()), abs=1e-9)
+
+    def test_pixel_accuracy_of_one_class(self, maps):
+        truth, predicted = (side >= 2 for side in maps)
+        values = pixel_accuracy(binary(truth, predicted))
+        assert values.pooled == pytest.approx(accuracy_score(truth.ravel(), predicted.ravel()), abs=1e-9)
+
+    def test_thresholded_jaccard_counts_what_lies_below_065_as_nothing(self, maps):
+        truth, predicted = (side >= 1 for side in maps)
+        each = np.array([jaccard_score(t, p) for t, p in zip(truth, predicted, strict=True)])
+        assert (each < 0.65).any()
+        assert (each >= 0.65).any()
+        expected = np.where(each >= 0.65, each, 0).mean()
+        assert thresholded_jaccard(binary(truth, predicted)).mean == pytest.approx(expected, abs=1e-9)
+
+    def test_exactly_065_counts(self):
+        counts = np.array([[[13, 7, 0, 0]]])
+        assert thresholded_jaccard(SegmentationCases(counts, np.full((1, 2), -1), "one")).mean == 0.65
+
+    def test_volume_difference_is_relative_to_the_truth_and_leaves_out_where_there_is_none(self, maps):
+        truth, predicted = (side >= 2 for side in maps)
+        truth[:2] = False
+        volumes = [(t.sum(), p.sum()) for t, p in zip(truth, predicted, strict=True)]
+        values = volume_difference(binary(truth, predicted))
+        assert values.mean == pytest.approx(np.mean([abs(p - t) / t for t, p in volumes if t]), abs=1e-9)
+        assert values.pooled == pytest.approx(abs(predicted.sum() - truth.sum()) / truth.sum(), abs=1e-9)
 
 
 class TestIdentities:
