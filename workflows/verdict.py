@@ -5,6 +5,7 @@ from typing import Any
 
 from imaging_core.errors import DataError
 from imaging_core.metrics.registry import metrics_of
+from imaging_core.report.terminal import headline_interval
 
 COLUMNS = {"mean": "per case", "pooled": "pooled", "macro": "macro"}
 
@@ -48,7 +49,8 @@ def _table(metrics: Mapping[str, Any]) -> list[str]:
     rows = [["", *(COLUMNS[each] for each in columns)]]
     rows += [[title, *(_figure(values[name].get(column)) for column in columns)] for name, title in titles.items()]
     scored = metrics["cases"]["scored"]
-    return [*_aligned(rows), f"{scored} case{'s' if scored != 1 else ''} scored."]
+    known = headline_interval(metrics)
+    return [*_aligned(rows), f"{scored} case{'s' if scored != 1 else ''} scored.", *([f"{known}."] if known else [])]
 
 
 def _figure(value: float | None) -> str:

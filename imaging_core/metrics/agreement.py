@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.counts import FN, FP, TN, TP
+from imaging_core.metrics.resampling import divided
 from imaging_core.metrics.values import Values, mean_of_defined
 
 
@@ -56,3 +57,22 @@ def _matthews(table: NDArray[np.int64]) -> float | None:
 def _margins(table: NDArray[np.int64]) -> tuple[int, list[int], list[int]]:
     """How many cases, and how many of each class by truth and by prediction; Python's integers never overflow."""
     return int(table.sum()), table.sum(axis=1).tolist(), table.sum(axis=0).tolist()
+
+
+def kappas(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cohen's kappa of many tables, n x classes x classes; NaN where it is undefined."""
+    n, agreed, true, said = _many_margins(tables)
+    by_chance = (true * said).sum(axis=1)
+    return divided(n * agreed - by_chance, n * n - by_chance)
+
+
+def correlations(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Matthews' correlation of many tables, n x classes x classes."""
+    n, agreed, true, said = _many_margins(tables)
+    spreads = [np.sqrt(n * n - (margin * margin).sum(axis=1)) for margin in (true, said)]
+    return np.nan_to_num(divided(n * agreed - (true * said).sum(axis=1), spreads[0] * spreads[1]))
+
+
+def _many_margins(tables: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """How many cases, how many of them right, and how many of each class by truth and by prediction; per table."""
+    return tables.sum(axis=(1, 2)), np.trace(tables, axis1=1, axis2=2), tables.sum(axis=2), tables.sum(axis=1)

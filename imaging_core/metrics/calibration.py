@@ -21,12 +21,12 @@ def brier(cases: ClassificationCases) -> Values:
     Of a multiclass model summed over the classes, in [0, 2], as Brier wrote it; of a binary or multilabel model that of
     each label, in [0, 1] (scikit-learn's ``brier_score_loss``), the case's value being the mean over its labels.
     """
-    if not cases.probabilities:
-        return Values()
-    squares = (cases.scores - _truth_of_scores(cases)) ** 2
-    if cases.kind == "multiclass":
-        return Values(mean=mean(squares.sum(axis=1).tolist()))
-    return _of_labels(squares, cases)
+    return _of_values(_squares(cases), cases)
+
+
+def brier_per_case(cases: ClassificationCases) -> NDArray[np.float64]:
+    """The values that :func:`brier` is the mean of; none where scores are no probabilities."""
+    return _per_case(_squares(cases))
 
 
 def log_loss(cases: ClassificationCases) -> Values:
@@ -34,12 +34,12 @@ def log_loss(cases: ClassificationCases) -> Values:
 
     Of a multilabel model that of each label, the case's value being the mean over its labels.
     """
-    if not cases.probabilities:
-        return Values()
-    if cases.kind == "multiclass":
-        return Values(mean=mean(_surprise(cases.scores[cases.truth]).tolist()))
-    truth = _truth_of_scores(cases)
-    return _of_labels(_surprise(np.where(truth, cases.scores, 1 - cases.scores)), cases)
+    return _of_values(_surprises(cases), cases)
+
+
+def log_loss_per_case(cases: ClassificationCases) -> NDArray[np.float64]:
+    """The values that :func:`log_loss` is the mean of; none where scores are no probabilities."""
+    return _per_case(_surprises(cases))
 
 
 def calibration_error(cases: ClassificationCases) -> Values:
@@ -48,15 +48,9 @@ def calibration_error(cases: ClassificationCases) -> Values:
     Of a multiclass model the winner's probability against how often it is right; of a binary model, and of each label
     of a multilabel one, the positive class's probability against how often it is true.
     """
-    if not cases.probabilities:
-        return Values()
-    if cases.kind == "multiclass":
-        right = cases.predicted == cases.labels
-        return Values(pooled=expected_calibration_error(cases.scores.max(axis=1, initial=0.0), right))
-    truth = _truth_of_scores(cases)
-    by_label = tuple(expected_calibration_error(cases.scores[:, k], truth[:, k]) for k in range(truth.shape[1]))
-    if cases.kind == "binary":
-        return Values(pooled=by_label[0])
+    by_label = tuple(expected_calibration_error(*pair) for pair in confidences(cases))
+    if cases.kind != "multilabel":
+        return Values(pooled=mean_of_defined(by_label))
     return Values(macro=mean_of_defined(by_label), per_class=by_label)
 
 
@@ -74,8 +68,7 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     """
     if not len(probabilities):
         return None
-    edges = np.linspace(0, 1, BINS + 1)
-    bins = np.searchsorted(edges[1:-1], probabilities, side="left")
+    bins = bins_of(probabilities)
     gaps = []
     for number in np.unique(bins):
         members = bins == number
@@ -83,20 +76,54 @@ def expected_calibration_error(probabilities: NDArray[np.float64], right: NDArra
     return math.fsum(gaps) / len(probabilities)
 
 
+def bins_of(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The bin of each, from 0."""
+    bins: NDArray[np.int64] = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probabilities, side="left")
+    return bins
+
+
+def confidences(cases: ClassificationCases) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """What :func:`expected_calibration_error` is asked of: one pair, or one per label of a multilabel model."""
+    if not cases.probabilities:
+        return []
+    if cases.kind == "multiclass":
+        return [(cases.scores.max(axis=1, initial=0.0), cases.predicted == cases.labels)]
+    truth = _truth_of_scores(cases)
+    return [(cases.scores[:, k], truth[:, k]) for k in range(truth.shape[1])]
+
+
 def _truth_of_scores(cases: ClassificationCases) -> NDArray[np.bool_]:
     """Cases x scores."""
     return cases.truth[:, 1:] if cases.kind == "binary" else cases.truth
 
 
-def _surprise(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    surprise: NDArray[np.float64] = -np.log(np.clip(probabilities, _LEAST, 1 - _LEAST))
-    return surprise
+def _squares(cases: ClassificationCases) -> NDArray[np.float64]:
+    """Cases x labels; one column unless several labels may be true at once."""
+    if not cases.probabilities:
+        return np.zeros((0, 1))
+    squares: NDArray[np.float64] = (cases.scores - _truth_of_scores(cases)) ** 2
+    return squares.sum(axis=1, keepdims=True) if cases.kind == "multiclass" else squares
 
 
-def _of_labels(values: NDArray[np.float64], cases: ClassificationCases) -> Values:
-    """``values`` is cases x scores."""
-    if cases.kind == "binary":
-        return Values(mean=mean(values[:, 0].tolist()))
+def _surprises(cases: ClassificationCases) -> NDArray[np.float64]:
+    """Cases x labels; one column unless several labels may be true at once."""
+    if not cases.probabilities:
+        return np.zeros((0, 1))
+    if cases.kind == "multiclass":
+        chances = cases.scores[cases.truth][:, np.newaxis]
+    else:
+        chances = np.where(_truth_of_scores(cases), cases.scores, 1 - cases.scores)
+    surprises: NDArray[np.float64] = -np.log(np.clip(chances, _LEAST, 1 - _LEAST))
+    return surprises
+
+
+def _per_case(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([math.fsum(row) / len(row) for row in values.tolist()])
+
+
+def _of_values(values: NDArray[np.float64], cases: ClassificationCases) -> Values:
+    by_case = mean(_per_case(values).tolist())
+    if cases.kind != "multilabel" or by_case is None:
+        return Values(mean=by_case)
     by_label = tuple(mean(column.tolist()) for column in values.T)
-    by_case = [math.fsum(row) / len(row) for row in values.tolist()]
-    return Values(mean=mean(by_case), macro=mean_of_defined(by_label), per_class=by_label)
+    return Values(mean=by_case, macro=mean_of_defined(by_label), per_class=by_label)

@@ -51,6 +51,9 @@ class ClassificationCases:
     threshold: float = 0.5
     probabilities: bool = True
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
     @cached_property
     def predicted(self) -> NDArray[np.int64] | NDArray[np.bool_]:
         """What the model says, in the form of ``labels``."""

@@ -1,11 +1,15 @@
 """The metrics of each task, in the order in which they are shown: a new metric is one function and one line here."""
 
+import math
 from typing import Literal
 
-from imaging_core.metrics import agreement, calibration, classification, ranking, segmentation
+from imaging_core.metrics import agreement, calibration, classification, counts, intervals, ranking, segmentation
 from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.intervals import Intervals
+from imaging_core.metrics.metric import Metric
+from imaging_core.metrics.resampling import Resamples
 from imaging_core.metrics.segmentation import SegmentationCases
-from imaging_core.metrics.values import Metric, Values
+from imaging_core.metrics.values import Values
 
 CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
     Metric(
@@ -13,84 +17,98 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         "Accuracy",
         "The share of cases that the model gets right; where a case has several labels, all of them.",
         classification.accuracy,
+        intervals.accuracy,
     ),
     Metric(
         "balanced_accuracy",
         "Balanced accuracy",
         "The share found of each class, averaged so that rare and common classes count the same.",
         classification.balanced_accuracy,
+        intervals.balanced_accuracy,
     ),
     Metric(
         "auroc",
         "AUROC",
         "How often a case of a class scores above a case of another: 0.5 is chance, 1 is a perfect ranking.",
         ranking.auroc,
+        intervals.auroc,
     ),
     Metric(
         "average_precision",
         "Average precision",
         "Precision averaged over all thresholds: unlike AUROC it shows how many false alarms a rare class costs.",
         ranking.mean_average_precision,
+        intervals.average_precision,
     ),
     Metric(
         "sensitivity_at_95_specificity",
         "Recall at 95 % specificity",
         "The share of a class that can be found when at most 5 % of the others may be called so.",
         ranking.sensitivity_at_95,
+        intervals.sensitivity_at_95,
     ),
     Metric(
         "recall",
         "Recall (sensitivity)",
         "Of the cases that truly are of a class, the share that the model finds.",
         classification.recall,
+        intervals.of_case_counts(counts.recall),
     ),
     Metric(
         "specificity",
         "Specificity",
         "Of the cases that are not of a class, the share that the model does not call so.",
         classification.specificity,
+        intervals.of_case_counts(counts.specificity),
     ),
     Metric(
         "precision",
         "Precision",
         "Of the cases that the model calls a class, the share that truly is of it.",
         classification.precision,
+        intervals.of_case_counts(counts.precision),
     ),
     Metric(
         "f1",
         "F1",
         "Precision and recall in one figure; high only when both are.",
         classification.f1,
+        intervals.of_case_counts(counts.dice),
     ),
     Metric(
         "cohen_kappa",
         "Cohen's kappa",
         "Agreement with the truth beyond what chance would give: 0 is chance, 1 is perfect.",
         agreement.cohen_kappa,
+        intervals.of_tables(agreement.kappas),
     ),
     Metric(
         "matthews",
         "Matthews correlation",
         "Correlation of truth and prediction, fair to rare classes: 0 is chance, 1 is perfect, -1 always wrong.",
         agreement.matthews,
+        intervals.of_tables(agreement.correlations),
     ),
     Metric(
         "brier",
         "Brier score",
         "Squared difference of the predicted probabilities and the truth: 0 is best.",
         calibration.brier,
+        intervals.of_case_values(calibration.brier_per_case),
     ),
     Metric(
         "log_loss",
         "Log loss",
         "What the truth surprises the model by: 0 is best, and being sure and wrong costs most.",
         calibration.log_loss,
+        intervals.of_case_values(calibration.log_loss_per_case),
     ),
     Metric(
         "calibration_error",
         "Calibration error",
         "How far the predicted probabilities are from how often they come true: 0 is best.",
         calibration.calibration_error,
+        intervals.calibration_error,
     ),
 )
 
@@ -100,54 +118,63 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         "IoU (Jaccard)",
         "Overlap of predicted and true area divided by their union, at the image's own size: 0 none, 1 identical.",
         segmentation.iou,
+        intervals.of_overlap(counts.iou),
     ),
     Metric(
         "dice",
         "Dice",
         "Twice the overlap divided by the sum of both areas, at the image's own size: kinder than IoU, same order.",
         segmentation.dice,
+        intervals.of_overlap(counts.dice),
     ),
     Metric(
         "iou_deephealth",
         "IoU, DeepHealth's",
         "IoU at the model's input size, as DeepHealth publishes it; two empty masks count 1.",
         segmentation.iou_deephealth,
+        intervals.of_case_values(segmentation.iou_deephealth_per_case),
     ),
     Metric(
         "thresholded_jaccard",
         "Thresholded Jaccard",
         "IoU as the ISIC challenge ranks by it: a case below 0.65 counts as failed, 0.",
         segmentation.thresholded_jaccard,
+        intervals.of_case_values(segmentation.thresholded_jaccard_per_case),
     ),
     Metric(
         "recall",
         "Recall (sensitivity)",
         "Of the true area, the share that the model finds.",
         segmentation.recall,
+        intervals.of_overlap(counts.recall),
     ),
     Metric(
         "specificity",
         "Specificity",
         "Of the area that is not of a class, the share that the model leaves out.",
         segmentation.specificity,
+        intervals.of_overlap(counts.specificity, one_sided=math.nan),
     ),
     Metric(
         "precision",
         "Precision",
         "Of the predicted area, the share that is right.",
         segmentation.precision,
+        intervals.of_overlap(counts.precision),
     ),
     Metric(
         "pixel_accuracy",
         "Pixel accuracy",
         "The share of pixels that are right; high for anything where most of an image is background.",
         segmentation.pixel_accuracy,
+        intervals.pixel_accuracy,
     ),
     Metric(
         "volume_difference",
         "Volume difference",
         "How much larger or smaller the predicted area is than the true one, relative to it: 0 is best.",
         segmentation.volume_difference,
+        intervals.of_overlap(counts.volume_difference, empty="skip", one_sided=math.nan),
     ),
 )
 
@@ -170,3 +197,13 @@ def compute(cases: ClassificationCases | SegmentationCases) -> dict[str, Values]
     if isinstance(cases, SegmentationCases):
         return {metric.name: metric.compute(cases) for metric in SEGMENTATION}
     return {metric.name: metric.compute(cases) for metric in CLASSIFICATION}
+
+
+def compute_intervals(cases: ClassificationCases | SegmentationCases) -> dict[str, Intervals]:
+    """95 % intervals of every registered metric, by name; none of fewer than two cases."""
+    if len(cases) < 2:
+        return {}
+    resamples = Resamples(len(cases))
+    if isinstance(cases, SegmentationCases):
+        return {metric.name: metric.intervals(cases, resamples) for metric in SEGMENTATION}
+    return {metric.name: metric.intervals(cases, resamples) for metric in CLASSIFICATION}

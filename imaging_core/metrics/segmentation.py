@@ -30,6 +30,9 @@ class SegmentationCases:
     empty: c.EmptyPolicy
     exclusive: bool = False
 
+    def __len__(self) -> int:
+        return len(self.counts)
+
 
 def empty_policy(classes: int) -> c.EmptyPolicy:
     """The policy for so many scored classes.
@@ -53,8 +56,13 @@ def iou_deephealth(cases: SegmentationCases) -> Values:
     (intersection + 1e-6) / (union + 1e-6), so both empty is 1; the mean is unweighted over the cases. It has neither
     a pooled nor a macro form. (The DeepHealth project's inference programs.)
     """
-    values = deephealth_per_case(cases.deephealth)
+    values = iou_deephealth_per_case(cases)
     return Values(mean=mean(values[~np.isnan(values)].tolist()))
+
+
+def iou_deephealth_per_case(cases: SegmentationCases) -> NDArray[np.float64]:
+    """The values that :func:`iou_deephealth` is the mean of; NaN where unknown."""
+    return deephealth_per_case(cases.deephealth)
 
 
 def iou(cases: SegmentationCases) -> Values:
@@ -101,12 +109,17 @@ def specificity(cases: SegmentationCases) -> Values:
 
 def pixel_accuracy(cases: SegmentationCases) -> Values:
     """The share of pixels that are right; where pixels may be of several classes, of all (pixel, class) decisions."""
-    counts = cases.counts
     if not cases.exclusive:
         return _overlap(c.accuracy, cases)
-    right, all_ = counts[..., c.TP].sum(axis=1), counts[:, 0].sum(axis=-1)
-    values = (right[all_ > 0] / all_[all_ > 0]).tolist()
-    return Values(mean=mean(values), pooled=int(right.sum()) / int(all_.sum()) if all_.sum() else None)
+    counts = right_and_wrong(cases)
+    return Values(mean=mean(c.per_case(c.recall, counts, "skip").tolist()), pooled=c.pooled(c.recall, counts))
+
+
+def right_and_wrong(cases: SegmentationCases) -> NDArray[np.int64]:
+    """Cases x 1 x 4 of exclusive classes: every pixel as a true one, found (TP) or not (FN)."""
+    right = cases.counts[..., c.TP].sum(axis=1)
+    none = np.zeros_like(right)
+    return np.stack([right, none, cases.counts[:, 0].sum(axis=-1) - right, none], axis=-1)[:, np.newaxis]
 
 
 def thresholded_jaccard(cases: SegmentationCases) -> Values:
@@ -114,9 +127,14 @@ def thresholded_jaccard(cases: SegmentationCases) -> Values:
 
     0.65 is where manual segmentations of the same lesion still agree (Codella et al. 2019, arXiv 1902.03368).
     """
+    values = thresholded_jaccard_per_case(cases)
+    return Values(mean=mean(values[~np.isnan(values)].tolist()))
+
+
+def thresholded_jaccard_per_case(cases: SegmentationCases) -> NDArray[np.float64]:
+    """The values that :func:`thresholded_jaccard` is the mean of; NaN where no class is defined."""
     values = c.per_case(c.iou, cases.counts, cases.empty)
-    known = values[~np.isnan(values)]
-    return Values(mean=mean(np.where(known < AGREEMENT, 0.0, known).tolist()))
+    return np.where(values < AGREEMENT, 0.0, values)
 
 
 def volume_difference(cases: SegmentationCases) -> Values:

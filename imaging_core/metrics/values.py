@@ -1,11 +1,8 @@
 """What a metric says, and the exact means that it is made of."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-Columns = TypeVar("Columns", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +20,6 @@ class Values:
     pooled: float | None = None
     macro: float | None = None
     per_class: tuple[float | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Metric(Generic[Columns]):
-    """A metric as the registry lists it.
-
-    Attributes:
-        name: its key in ``metrics.json``.
-        title: its name for a person.
-        explanation: one plain sentence for somebody who does not know it.
-        compute: a pure function of the scored cases.
-    """
-
-    name: str
-    title: str
-    explanation: str
-    compute: Callable[[Columns], Values]
 
 
 def mean(values: Iterable[float]) -> float | None:

@@ -1,13 +1,16 @@
 """``report/metrics.json``: every figure of a run, the same bytes for any number and order of shards."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
 from imaging_core.metrics.counts import FN, FP, TN, TP
+from imaging_core.metrics.intervals import LEVEL
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import compute, metrics_of
+from imaging_core.metrics.registry import compute, compute_intervals, metrics_of
+from imaging_core.metrics.resampling import RESAMPLES, SEED
 from imaging_core.metrics.values import Values
 from imaging_core.report.verdict import Verdict
 
@@ -15,7 +18,9 @@ from imaging_core.report.verdict import Verdict
 def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     """The values of ``metrics.json``; a metric that is undefined is None.
 
-    ``metrics`` has mean, pooled and macro of each metric (:class:`~imaging_core.metrics.values.Values`). ``per_class``
+    ``metrics`` has mean, pooled and macro of each metric (:class:`~imaging_core.metrics.values.Values`), ``intervals``
+    where each of them lies with 95 % confidence, and how that was found
+    (:class:`~imaging_core.metrics.intervals.Interval`); of what is drawn again, ``of``. ``per_class``
     has for each scored class ``support`` (scored cases whose truth has it), its confusion ``tp``, ``fp``, ``fn``,
     ``tn`` (cases of a classification, pixels of a segmentation) and the metrics that exist per class. ``confusion``
     (one label per case only): true class down, predicted class across. ``empty_policy`` (segmentation only): what a
@@ -24,6 +29,7 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     index, model, columns = merged.expected.index, merged.model, merged.columns
     task = model.card.task if model else index.dataset.task
     values = compute(columns.cases()) if columns else {metric.name: Values() for metric in metrics_of(task)}
+    intervals = compute_intervals(columns.cases()) if columns else {}
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,
@@ -54,6 +60,15 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
         "compute_classes": [dict(each) for each in merged.compute_classes],
         "metrics": {
             name: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro} for name, value in values.items()
+        },
+        "intervals": {
+            "level": LEVEL,
+            "of": "cases",
+            "resamples": RESAMPLES,
+            "seed": SEED,
+            "metrics": {
+                name: {each: asdict(interval) for each, interval in found.items()} for name, found in intervals.items()
+            },
         },
         "per_class": _per_class(columns, values) if columns else [],
     }

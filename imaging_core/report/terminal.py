@@ -5,7 +5,7 @@ from typing import Any
 
 from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.registry import HEADLINE, metrics_of
-from imaging_core.report.figures import figure
+from imaging_core.report.figures import figure, interval
 from imaging_core.report.verdict import Verdict
 
 WIDTH = 28
@@ -47,6 +47,7 @@ def summary(
     if len(document["compute_classes"]) > 1:
         lines.append(f"  mixed compute classes: {len(document['compute_classes'])}")
     lines += _table(document) if cases["scored"] else ["nothing was scored"]
+    lines += filter(None, [headline_interval(document)])
     name, aggregation = HEADLINE[document["task"]]
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
         answer = document["classes"][constant.answer]
@@ -62,6 +63,15 @@ def headline(document: Mapping[str, Any]) -> str:
     name, aggregation = HEADLINE[document["task"]]
     (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
     return f"{title} {figure(document['metrics'][name][aggregation])}"
+
+
+def headline_interval(document: Mapping[str, Any]) -> str:
+    """Where that figure lies: ``95 % interval of Accuracy: 0.953 to 0.985``; empty where that is not known."""
+    name, aggregation = HEADLINE[document["task"]]
+    intervals = document.get("intervals", {}).get("metrics", {})  # not in what earlier versions wrote
+    found = interval(intervals.get(name, {}).get(aggregation))
+    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    return f"95 % interval of {title}: {found}" if found else ""
 
 
 def _table(document: Mapping[str, Any]) -> list[str]:

@@ -76,6 +76,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "completeness": _completeness(document["cases"]),
         "missing": _missing(merged),
         "metrics": _metrics(document),
+        "intervals": document["intervals"],
         "per_class": _per_class(document),
         "task": document["task"],
         "kind": document["kind"],
@@ -119,6 +120,7 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
         "words": words,
         "sentences": sentences or [_accounted(cases)],
         "figure": figures.figure(value),
+        "interval": figures.interval(document["intervals"]["metrics"].get(name, {}).get(aggregation)),
         "share": value,
         "metric": title,
         "scored": f"{cases['scored']:,} of {plural(cases['expected'], 'case')} scored",
@@ -223,11 +225,18 @@ def _missing(merged: Merged) -> dict[str, Any] | None:
 
 
 def _metrics(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    intervals = document["intervals"]["metrics"]
     return [
         {
             "title": metric.title,
             "explanation": metric.explanation,
-            "values": [figures.figure(document["metrics"][metric.name][key]) for key in ("mean", "pooled", "macro")],
+            "values": [
+                (
+                    figures.figure(document["metrics"][metric.name][key]),
+                    figures.interval(intervals.get(metric.name, {}).get(key)),
+                )
+                for key in ("mean", "pooled", "macro")
+            ],
         }
         for metric in metrics_of(document["task"])
     ]

@@ -1,0 +1,269 @@
+"""95 % intervals: how far a figure may move when other cases of the same kind had been drawn.
+
+Percentiles of 1,000 bootstrap resamples of the cases, with a fixed seed (Efron and Tibshirani 1993). Metrics of the
+confusion table keep them for any number of cases, since its cells are drawn. Above 100,000 cases a mean of the cases'
+values gets its normal interval, and above 50,000 scores the area under the ROC curve that of DeLong et al. 1988; the
+others have none then.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.metrics import calibration, ranking, segmentation
+from imaging_core.metrics import counts as c
+from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.resampling import (
+    MOST_CASES,
+    Ranked,
+    Resamples,
+    areas,
+    counts_of_tables,
+    divided,
+    mean_over_classes,
+    precisions,
+    ratios,
+    sensitivities,
+)
+from imaging_core.metrics.segmentation import SegmentationCases
+
+Columns = TypeVar("Columns")
+
+LEVEL = 0.95
+_DEVIATIONS = 1.959963984540054
+MOST_RANKED = 50_000
+"""So many (case, class) pairs are ranked anew in each resample."""
+MOST_CLASSES = 100
+"""Of so many classes the confusion table is resampled."""
+
+Method = Literal["bootstrap", "normal", "DeLong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where a figure lies with 95 % confidence.
+
+    Attributes:
+        low: its lower end.
+        high: its upper end.
+        method: how it was found.
+    """
+
+    low: float
+    high: float
+    method: Method
+
+
+Intervals = Mapping[str, Interval]
+"""By aggregation: mean, pooled, macro."""
+
+ClassificationIntervals = Callable[[ClassificationCases, Resamples], Intervals]
+SegmentationIntervals = Callable[[SegmentationCases, Resamples], Intervals]
+
+
+def percentiles(draws: Mapping[str, NDArray[np.float64]]) -> Intervals:
+    """The middle 95 % of the resamples for which a figure is defined.
+
+    None where it is the same in all of them: that every case is right says little of how sure that is.
+    """
+    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    found = {}
+    for name, values in draws.items():
+        defined = values[~np.isnan(values)]
+        low, high = np.quantile(defined, tails).tolist() if len(defined) else (0.0, 0.0)
+        if low < high:
+            found[name] = Interval(low, high, "bootstrap")
+    return found
+
+
+def normal(mean: float, variance: float) -> Interval:
+    """The normal interval of a mean with this variance."""
+    half = _DEVIATIONS * math.sqrt(variance)
+    return Interval(mean - half, mean + half, "normal")
+
+
+def of_case_values(
+    values: Callable[[Columns], NDArray[np.float64]],
+) -> Callable[[Columns, Resamples], Intervals]:
+    """Of a metric that is the mean of one value per case, NaN where a case has none."""
+
+    def intervals(cases: Columns, resamples: Resamples) -> Intervals:
+        return _of_mean(values(cases), resamples)
+
+    return intervals
+
+
+def of_overlap(
+    ratio: c.RatioOf, *, empty: c.EmptyPolicy | None = None, one_sided: float = 0.0
+) -> SegmentationIntervals:
+    """Of a ratio of pixel counts: per case, pooled and macro; the options are those of :func:`counts.per_case`."""
+
+    def intervals(cases: SegmentationCases, resamples: Resamples) -> Intervals:
+        values = c.per_case(ratio, cases.counts, empty or cases.empty, one_sided)
+        return {**_of_mean(values, resamples), **_of_pixels(ratio, cases.counts, resamples)}
+
+    return intervals
+
+
+def pixel_accuracy(cases: SegmentationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.segmentation.pixel_accuracy`."""
+    if not cases.exclusive:
+        return of_overlap(c.accuracy)(cases, resamples)
+    counts = segmentation.right_and_wrong(cases)
+    found = {**_of_mean(c.per_case(c.recall, counts, "skip"), resamples), **_of_pixels(c.recall, counts, resamples)}
+    return {name: found[name] for name in ("mean", "pooled") if name in found}
+
+
+def accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.classification.accuracy`."""
+    if cases.kind == "multilabel":
+        right = (cases.labels == cases.predicted).all(axis=1).astype(np.float64)
+        return {**of_case_counts(c.accuracy)(cases, resamples), **_of_mean(right, resamples)}
+    tables = _tables(cases, resamples)
+    if tables is None:
+        return {}
+    shares = np.trace(tables, axis1=1, axis2=2) / resamples.cases
+    return percentiles({"mean": shares, "pooled": shares})
+
+
+def balanced_accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.classification.balanced_accuracy`."""
+    counts = _counts(cases, resamples)
+    if counts is None:
+        return {}
+    found = divided(*c.recall(counts))
+    if cases.kind != "multilabel":
+        return percentiles({"macro": mean_over_classes(found)})
+    sides = np.stack([found, divided(*c.specificity(counts))], axis=2)
+    each = mean_over_classes(sides.reshape(-1, 2)).reshape(found.shape)
+    return percentiles({"macro": mean_over_classes(each)})
+
+
+def of_case_counts(ratio: c.RatioOf) -> ClassificationIntervals:
+    """Of a ratio of counts of cases: pooled and macro."""
+
+    def intervals(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+        counts = _counts(cases, resamples)
+        return {} if counts is None else percentiles(ratios(ratio, counts))
+
+    return intervals
+
+
+def of_tables(of: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> ClassificationIntervals:
+    """Of a figure of the confusion table; ``of`` takes n x classes x classes. Of labels the mean of their tables'."""
+
+    def intervals(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+        if cases.kind != "multilabel":
+            tables = _tables(cases, resamples)
+            return {} if tables is None else percentiles({"pooled": of(tables)})
+        counts = _counts(cases, resamples)
+        if counts is None:
+            return {}
+        tables = counts[..., [c.TN, c.FP, c.FN, c.TP]].reshape(-1, 2, 2)
+        return percentiles({"macro": mean_over_classes(of(tables).reshape(counts.shape[:2]))})
+
+    return intervals
+
+
+def calibration_error(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.calibration.calibration_error`."""
+    pairs = calibration.confidences(cases)
+    if not pairs or resamples.cases > MOST_CASES:
+        return {}
+    draws = [resamples.binned_gaps(calibration.bins_of(chances), chances, right) for chances, right in pairs]
+    name = "macro" if cases.kind == "multilabel" else "pooled"
+    return percentiles({name: mean_over_classes(np.stack(draws, axis=1))})
+
+
+def auroc(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.ranking.auroc`: DeLong's where there is too much to rank a thousand times."""
+    if _rankable(cases):
+        found = _of_ranks(areas, cases, resamples)
+        return found if cases.kind != "binary" else {name: found["pooled"] for name in ("pooled", "macro") if found}
+    sides = [(cases.labels == 1, cases.scores[:, 0])] if cases.kind == "binary" else list(_each_class(cases))
+    defined = [(true, scores) for true, scores in sides if min(true.sum(), (~true).sum()) > 1]
+    if not defined:
+        return {}
+    added = np.mean([ranking.delong(true, scores) for true, scores in defined], axis=0)
+    area = math.fsum(ranking.area_under_roc(true, scores) or 0.0 for true, scores in defined) / len(defined)
+    interval = replace(normal(area, math.fsum((added**2).tolist())), method="DeLong")
+    return dict.fromkeys(("pooled", "macro") if cases.kind == "binary" else ("macro",), interval)
+
+
+def average_precision(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.ranking.mean_average_precision`."""
+    return _of_ranks(precisions, cases, resamples) if _rankable(cases) else {}
+
+
+def sensitivity_at_95(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    """Of :func:`imaging_core.metrics.ranking.sensitivity_at_95`."""
+    if not _rankable(cases):
+        return {}
+    return _of_ranks(partial(sensitivities, specificity=0.95), cases, resamples, pooled=False)
+
+
+def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Intervals:
+    if len(values) != resamples.cases:  # the metric does not exist for these cases
+        return {}
+    if resamples.cases <= MOST_CASES:
+        return percentiles({"mean": resamples.means(values)})
+    known = values[~np.isnan(values)].tolist()
+    if len(known) < 2:
+        return {}
+    mean = math.fsum(known) / len(known)
+    return {"mean": normal(mean, math.fsum((each - mean) ** 2 for each in known) / (len(known) - 1) / len(known))}
+
+
+def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples) -> Intervals:
+    if resamples.cases > MOST_CASES:
+        return {}
+    drawn = resamples.sums(counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
+    return percentiles(ratios(ratio, drawn))
+
+
+def _tables(cases: ClassificationCases, resamples: Resamples) -> NDArray[np.int64] | None:
+    return resamples.tables(cases.confusion) if cases.classes <= MOST_CLASSES else None
+
+
+def _counts(cases: ClassificationCases, resamples: Resamples) -> NDArray[np.int64] | None:
+    """RESAMPLES x classes x 4."""
+    if cases.kind != "multilabel":
+        tables = _tables(cases, resamples)
+        return None if tables is None else counts_of_tables(tables)
+    if resamples.cases > MOST_CASES:
+        return None
+    true, said = cases.truth, cases.predicted.astype(bool)
+    cells = np.stack([true & said, ~true & said, true & ~said, ~true & ~said], axis=-1).astype(np.int64)
+    return resamples.sums(cells.reshape(len(cells), -1)).reshape(-1, cases.classes, 4)
+
+
+def _rankable(cases: ClassificationCases) -> bool:
+    return cases.scores.size <= MOST_RANKED
+
+
+def _each_class(cases: ClassificationCases) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    return ((cases.truth[:, k], cases.scores[:, k]) for k in range(cases.classes))
+
+
+def _of_ranks(
+    of: Callable[[Ranked, Resamples], NDArray[np.float64]],
+    cases: ClassificationCases,
+    resamples: Resamples,
+    *,
+    pooled: bool = True,
+) -> Intervals:
+    """Of a binary model pooled, which is its only figure; else macro, and pooled where wanted."""
+    numbers = np.arange(resamples.cases)
+    if cases.kind == "binary":
+        return percentiles({"pooled": of(Ranked(cases.labels == 1, cases.scores[:, 0], numbers), resamples)})
+    by_class = [of(Ranked(true, scores, numbers), resamples) for true, scores in _each_class(cases)]
+    draws = {"macro": mean_over_classes(np.stack(by_class, axis=1))}
+    if pooled:
+        together = Ranked(cases.truth.ravel(), cases.scores.ravel(), numbers.repeat(cases.classes))
+        draws["pooled"] = of(together, resamples)
+    return percentiles(draws)

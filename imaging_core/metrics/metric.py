@@ -1,0 +1,30 @@
+"""A metric as the registry lists it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from imaging_core.metrics.intervals import Intervals
+from imaging_core.metrics.resampling import Resamples
+from imaging_core.metrics.values import Values
+
+Columns = TypeVar("Columns", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Generic[Columns]):
+    """One metric.
+
+    Attributes:
+        name: its key in ``metrics.json``.
+        title: its name for a person.
+        explanation: one plain sentence for somebody who does not know it.
+        compute: a pure function of the scored cases.
+        intervals: how far its figures may move, of the same cases.
+    """
+
+    name: str
+    title: str
+    explanation: str
+    compute: Callable[[Columns], Values]
+    intervals: Callable[[Columns, Resamples], Intervals]

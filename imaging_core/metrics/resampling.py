@@ -1,0 +1,172 @@
+"""Bootstrap resamples of a run's cases, in integers throughout, so that no processor changes a bit.
+
+A resample draws as many cases as there are, with replacement (Efron 1979). Of the confusion of cases with one label
+each the cells are drawn, which is the same in distribution and costs nothing for a million cases.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging_core.metrics.counts import RatioOf
+from imaging_core.metrics.ranking import ROUNDING
+
+RESAMPLES = 1000
+SEED = 0
+MOST_CASES = 100_000
+"""Of more, single cases are not resampled."""
+
+_ROWS = 50
+_ONE = 2.0**40
+"""Values are summed as whole multiples of its inverse."""
+
+
+class Resamples:
+    """The resamples of so many cases, the same each time.
+
+    Args:
+        cases: how many there are.
+    """
+
+    def __init__(self, cases: int) -> None:
+        self.cases = cases
+
+    @cached_property
+    def _times(self) -> NDArray[np.uint8]:
+        """RESAMPLES x cases: how often each case was drawn."""
+        generator = np.random.default_rng(SEED)
+        times = np.empty((RESAMPLES, self.cases), dtype=np.uint8)
+        for row in range(RESAMPLES):
+            times[row] = np.bincount(generator.integers(0, self.cases, self.cases), minlength=self.cases)
+        return times
+
+    def sums(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """RESAMPLES x columns: the sum of each column (cases x columns) over the cases drawn."""
+        return np.concatenate([times @ columns for times in self.chunks()])
+
+    def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean over the cases drawn whose value is not NaN."""
+        known = ~np.isnan(values)
+        fixed = np.rint(np.where(known, values, 0.0) * _ONE).astype(np.int64)
+        total, count = self.sums(np.stack([fixed, known.astype(np.int64)], axis=1)).T
+        return divided(total / _ONE, count)
+
+    def chunks(self) -> Iterator[NDArray[np.int64]]:
+        """How often each case was drawn, some resamples (rows) at a time."""
+        return (self._times[row : row + _ROWS].astype(np.int64) for row in range(0, RESAMPLES, _ROWS))
+
+    def binned_gaps(
+        self, bins: NDArray[np.int64], values: NDArray[np.float64], right: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """The mean over the cases drawn of | mean of ``right`` - mean of ``values`` | in the bin that a case is in."""
+        member = bins[:, np.newaxis] == np.arange(bins.max(initial=0) + 1)
+        fixed = right * np.int64(_ONE) - np.rint(values * _ONE).astype(np.int64)
+        gaps = np.abs(self.sums(np.where(member, fixed[:, np.newaxis], 0)))
+        mean: NDArray[np.float64] = gaps.sum(axis=1) / _ONE / self.cases
+        return mean
+
+    def tables(self, confusion: NDArray[np.int64]) -> NDArray[np.int64]:
+        """RESAMPLES x classes x classes: confusion tables of as many cases, drawn by their cells."""
+        cells = np.flatnonzero(confusion)
+        shares = confusion.ravel()[cells] / confusion.sum()
+        tables = np.zeros((RESAMPLES, confusion.size), dtype=np.int64)
+        tables[:, cells] = np.random.default_rng(SEED).multinomial(int(confusion.sum()), shares, RESAMPLES)
+        return tables.reshape(RESAMPLES, *confusion.shape)
+
+
+def divided(
+    numerator: NDArray[np.float64] | NDArray[np.int64], denominator: NDArray[np.float64] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The ratio, NaN where the denominator is 0."""
+    ratio = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio
+
+
+def mean_over_classes(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each row's values that are not NaN."""
+    known = ~np.isnan(values)
+    return divided(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
+
+
+def ratios(ratio: RatioOf, counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Pooled and macro of a ratio; ``counts`` is RESAMPLES x classes x 4."""
+    return {
+        "pooled": divided(*ratio(counts.sum(axis=1))),
+        "macro": mean_over_classes(divided(*ratio(counts))),
+    }
+
+
+def counts_of_tables(tables: NDArray[np.int64]) -> NDArray[np.int64]:
+    """RESAMPLES x classes x 4 (TP, FP, FN, TN), each class against the rest, of RESAMPLES x classes x classes."""
+    tp = np.diagonal(tables, axis1=1, axis2=2)
+    fp, fn = tables.sum(axis=1) - tp, tables.sum(axis=2) - tp
+    return np.stack([tp, fp, fn, tables.sum(axis=(1, 2))[:, np.newaxis] - tp - fp - fn], axis=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Scores to be ranked, and the cases that they are of.
+
+    Attributes:
+        positive: bool, one per score.
+        scores: finite.
+        case: index of the case of each score, which is drawn or not as a whole.
+    """
+
+    positive: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    case: NDArray[np.int64]
+
+
+def areas(ranked: Ranked, resamples: Resamples) -> NDArray[np.float64]:
+    """The area under the ROC curve of each resample, as :func:`~imaging_core.metrics.ranking.area_under_roc`."""
+
+    def area(true: NDArray[np.int64], false: NDArray[np.int64]) -> NDArray[np.float64]:
+        below = false.sum(axis=1, keepdims=True) - false.cumsum(axis=1)
+        twice = (true * (2 * below + false)).sum(axis=1)
+        return divided(twice, 2 * true.sum(axis=1) * false.sum(axis=1))
+
+    return _by_score(ranked, resamples, area)
+
+
+def precisions(ranked: Ranked, resamples: Resamples) -> NDArray[np.float64]:
+    """The average precision of each resample, as :func:`~imaging_core.metrics.ranking.average_precision`."""
+
+    def precision(true: NDArray[np.int64], false: NDArray[np.int64]) -> NDArray[np.float64]:
+        found, called = true.cumsum(axis=1), (true + false).cumsum(axis=1)
+        terms = np.rint(np.nan_to_num(divided(found, called)) * _ONE).astype(np.int64)
+        return divided((true * terms).sum(axis=1) / _ONE, true.sum(axis=1))
+
+    return _by_score(ranked, resamples, precision)
+
+
+def sensitivities(ranked: Ranked, resamples: Resamples, specificity: float) -> NDArray[np.float64]:
+    """Of each resample what :func:`~imaging_core.metrics.ranking.sensitivity_at_specificity` gives."""
+
+    def best(true: NDArray[np.int64], false: NDArray[np.int64]) -> NDArray[np.float64]:
+        found, wrongly, negatives = true.cumsum(axis=1), false.cumsum(axis=1), false.sum(axis=1)
+        allowed = negatives[:, np.newaxis] - wrongly >= specificity * negatives[:, np.newaxis] - ROUNDING
+        values = divided(np.where(allowed, found, 0).max(axis=1, initial=0), true.sum(axis=1))
+        return np.where(negatives > 0, values, np.nan)
+
+    return _by_score(ranked, resamples, best)
+
+
+def _by_score(
+    ranked: Ranked,
+    resamples: Resamples,
+    of: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """``of`` takes how many positives and negatives each resample has of each score, the highest score first."""
+    order = np.argsort(-ranked.scores, kind="stable")
+    ordered, true, case = ranked.scores[order], ranked.positive[order], ranked.case[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    values = []
+    for times in resamples.chunks():
+        drawn = times[:, case]
+        values.append(of(np.add.reduceat(drawn * true, starts, axis=1), np.add.reduceat(drawn * ~true, starts, axis=1)))
+    return np.concatenate(values)
