@@ -19,7 +19,8 @@ SEED = 0
 MOST_CASES = 100_000
 """Of more, single cases are not resampled."""
 
-_ROWS = 50
+_CACHED = 32 * 1024
+"""Numbers that the fast part of a cache holds."""
 _ONE = 2.0**40
 """Values are summed as whole multiples of its inverse."""
 
@@ -45,7 +46,7 @@ class Resamples:
 
     def sums(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """RESAMPLES x columns: the sum of each column (cases x columns) over the cases drawn."""
-        return np.concatenate([times @ columns for times in self.chunks()])
+        return np.concatenate([times @ columns for times in self.chunks(self.cases)])
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean over the cases drawn whose value is not NaN."""
@@ -54,9 +55,10 @@ class Resamples:
         total, count = self.sums(np.stack([fixed, known.astype(np.int64)], axis=1)).T
         return divided(total / _ONE, count)
 
-    def chunks(self) -> Iterator[NDArray[np.int64]]:
-        """How often each case was drawn, some resamples (rows) at a time."""
-        return (self._times[row : row + _ROWS].astype(np.int64) for row in range(0, RESAMPLES, _ROWS))
+    def chunks(self, width: int = 1) -> Iterator[NDArray[np.int64]]:
+        """How often each case was drawn, some resamples (rows) at a time: as many of ``width`` as a cache holds."""
+        rows = max(1, _CACHED // width)
+        return (self._times[row : row + rows].astype(np.int64) for row in range(0, RESAMPLES, rows))
 
     def binned_gaps(
         self, bins: NDArray[np.int64], values: NDArray[np.float64], right: NDArray[np.bool_]
@@ -166,7 +168,7 @@ def _by_score(
     ordered, true, case = ranked.scores[order], ranked.positive[order], ranked.case[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     values = []
-    for times in resamples.chunks():
+    for times in resamples.chunks(len(case)):
         drawn = times[:, case]
         values.append(of(np.add.reduceat(drawn * true, starts, axis=1), np.add.reduceat(drawn * ~true, starts, axis=1)))
     return np.concatenate(values)
