@@ -69,6 +69,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "codes": merged.codes,
         "classes": [_compute_class(each) for each in merged.compute_classes],
         "record": inputs.record,
+        "image": _map(inputs.record, "pods").get("image"),
         "parameters": _parameters(inputs.record),
         "again": _again(inputs.record),
         "commands": inputs.commands,

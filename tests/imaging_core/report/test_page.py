@@ -225,6 +225,11 @@ class TestWhatIsSaid:
         command = "python -m workflows.distributed_inference run"
         assert f"{command} --allow-root /a --allow-root /b --dataset 'data/my set.yml' --probabilities" in page.text
 
+    def test_which_images_a_cluster_ran(self, segmentation):
+        segmentation.put(run.RUN, run.to_json({"pods": {"image": "registry.example.org/imaging:0a1b2c3"}}))
+        page, _ = report(segmentation)
+        assert "registry.example.org/imaging:0a1b2c3" in page.text
+
     def test_a_figure_below_that_of_a_constant_answer_is_not_left_without_a_word(self, tmp_path, segmentation):
         assert "Lower than a constant answer" not in report(segmentation)[0].text
         bad = segmentation_run(tmp_path / "b", 4, 40)
