@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     store = open_store(Location.parse(options.run))
     store.sweep()
-    merged = merge(store, names=options.case_names == "file")
+    merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
     report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
@@ -64,6 +64,17 @@ def _parser() -> argparse.ArgumentParser:
         "--require-one-class",
         action="store_true",
         help="not acceptable when the results come from more than one compute class",
+    )
+    parser.add_argument(
+        "--patient",
+        metavar="FEATURE",
+        help="the feature that names a case's patient: 95 %% intervals then draw whole patients, not cases",
+    )
+    parser.add_argument(
+        "--group-by",
+        action="append",
+        metavar="FEATURE",
+        help="metrics also by the values of this feature, such as sex, age or scanner; repeat for more",
     )
     parser.add_argument(
         "--outputs",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from imaging_core.dataset.dtd import read_dataset
-from imaging_core.errors import DataError, MissingError
+from imaging_core.errors import DataError, MissingError, UsageError
 from imaging_core.models.card import CARD, read_bundle_card
 from imaging_core.store import Location, open_source, open_store
 from workflows.parameters import Parameters
@@ -39,6 +39,7 @@ def check_inputs(parameters: Parameters) -> Inputs:
 
     Raises:
         DataError: one of them is missing or not usable; the message names it and the fix.
+        UsageError: the dataset has no such feature.
         ConfigurationError: no cache can be at the location that is given for it.
     """
     if parameters.cache is not None:
@@ -49,6 +50,10 @@ def check_inputs(parameters: Parameters) -> Inputs:
 def _dataset(parameters: Parameters) -> Input:
     location = Location.parse(parameters.dataset)
     dataset = read_dataset(location, parameters.split, show_names=parameters.case_names == "file")
+    for name in [*parameters.group_by, *([parameters.patient] if parameters.patient else [])]:
+        if name not in dataset.features:
+            has = f"its features are {', '.join(dataset.features)}" if dataset.features else "it has none"
+            raise UsageError(f"{location.for_person()}: has no feature {name!r} for --patient or --group-by; {has}")
     images = len(dataset.samples)
     asked = len(dataset.split.get(parameters.split, range(images)))
     return Input(location, dataset.sha256, f"{dataset.task}, {asked} of {images} images in split {parameters.split}")

@@ -94,6 +94,8 @@ def distributed_inference(
             *_given("run", "max-failed"),
             *("--case-names", parameters.case_names),
             *(["--require-one-class"] if parameters.require_one_class else []),
+            *(["--patient", parameters.patient] if parameters.patient is not None else []),
+            *(word for name in parameters.group_by for word in ("--group-by", name)),
         ],
         outputs=[
             *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),

@@ -44,6 +44,8 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result = parser.add_argument_group("the result")
     result.add_argument("--max-failed", type=_count_or_percentage, metavar="N|N%", help=_MAX_FAILED)
     result.add_argument("--require-one-class", action="store_true", default=None, help=_ONE_CLASS)
+    result.add_argument("--patient", metavar="FEATURE", help=_PATIENT)
+    result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
     result.add_argument("--probabilities", action="store_true", default=None, help="write probability maps too")
     result.add_argument("--case-names", choices=get_args(CaseNames), help=_CASE_NAMES)
     result.add_argument("--retry-failed", action="store_true", default=None, help=_RETRY_FAILED)
@@ -59,6 +61,8 @@ _MAX_FAILED = (
     "how many cases may fail before the result is not acceptable (exit 1), a count or a percentage (default: 0)"
 )
 _ONE_CLASS = "results from different hardware or library versions are not acceptable"
+_PATIENT = "the feature that names a case's patient: 95 %% intervals then draw whole patients, not cases"
+_GROUP_BY = "metrics also by the values of this feature, such as sex, age or scanner; repeat for more"
 _CASE_NAMES = "name cases in reports by their file (default), or by index only: file names may hold patients' names"
 _RETRY_FAILED = "also try cases again that failed for a lasting reason"
 

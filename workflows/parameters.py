@@ -1,7 +1,7 @@
 """What a run is asked to do: the values that the workflow is built from and that ``run.json`` keeps."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
 
@@ -30,6 +30,8 @@ class Parameters:
         case_names: whether reports name cases by file or by index only.
         max_failed: how many cases may fail, a count (``5``) or a percentage (``2%``).
         require_one_class: whether results of mixed compute classes are an error.
+        patient: the feature that names a case's patient, for intervals; None when cases stand for themselves.
+        group_by: the features by which metrics are wanted.
         probabilities: whether probability maps are written too.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
@@ -52,6 +54,8 @@ class Parameters:
     case_names: CaseNames = "file"
     max_failed: str = "0"
     require_one_class: bool = False
+    patient: str | None = None
+    group_by: tuple[str, ...] = ()
     probabilities: bool = False
     device: Device = "auto"
     cache: str | None = None
@@ -73,8 +77,9 @@ class Parameters:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
-        """Read what :meth:`to_json` wrote; DataError names ``where`` when it is something else."""
-        if absent := [each.name for each in fields(cls) if each.name not in values]:
+        """Read what :meth:`to_json` wrote, perhaps of an earlier version; DataError names ``where`` when it is not."""
+        needed = [each.name for each in fields(cls) if each.default is MISSING]
+        if absent := [name for name in needed if name not in values]:
             raise DataError(f"{where}: parameters: {absent[0]} is missing; this run was begun by another version")
         return cls(**checked_fields(cls, values, f"{where}: parameters"))
 

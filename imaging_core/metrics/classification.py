@@ -68,10 +68,14 @@ class ClassificationCases:
         return truth
 
     @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """Of each case its cell of the confusion table, true class times classes plus predicted. Not for multilabel."""
+        return self.labels.astype(np.int64) * self.classes + self.predicted
+
+    @cached_property
     def confusion(self) -> NDArray[np.int64]:
         """Classes x classes, how many cases: true class down, predicted class across. Not for multilabel."""
-        cells = self.labels.astype(np.int64) * self.classes + self.predicted
-        return np.bincount(cells, minlength=self.classes**2).reshape(self.classes, self.classes)
+        return np.bincount(self.cells, minlength=self.classes**2).reshape(self.classes, self.classes)
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:

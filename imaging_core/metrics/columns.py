@@ -57,9 +57,9 @@ class ClassificationColumns:
             raise ValueError(f"{len(record.label)} labels where the model gives each case exactly one")
         self.scored[row] = True
 
-    def cases(self) -> ClassificationCases:
-        """The scored cases."""
-        keep = self.scored
+    def cases(self, among: NDArray[np.bool_] | None = None) -> ClassificationCases:
+        """The scored cases, of all rows or of those marked."""
+        keep = self.scored if among is None else self.scored & among
         return ClassificationCases(
             self.kind,
             len(self.classes),
@@ -106,9 +106,9 @@ class SegmentationColumns:
             self.deephealth[row] = record.deephealth
         self.scored[row] = True
 
-    def cases(self) -> SegmentationCases:
-        """The scored cases."""
-        keep = self.scored
+    def cases(self, among: NDArray[np.bool_] | None = None) -> SegmentationCases:
+        """The scored cases, of all rows or of those marked."""
+        keep = self.scored if among is None else self.scored & among
         policy = empty_policy(len(self.classes))
         return SegmentationCases(self.counts[keep], self.deephealth[keep], policy, exclusive=self.exclusive)
 

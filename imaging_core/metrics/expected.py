@@ -1,15 +1,18 @@
 """The cases that a run has to account for: what its shards hold, before any result is looked at."""
 
 import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core import run
+from imaging_core.dataset.document import Value
 from imaging_core.dataset.index import ShardEntry, ShardIndex, read_index, read_shard
-from imaging_core.dataset.sample import Dataset
-from imaging_core.errors import DataError
+from imaging_core.dataset.sample import Dataset, Sample
+from imaging_core.errors import DataError, UsageError
+from imaging_core.metrics.groups import Grouping, grouping, patients
 from imaging_core.store import Location, Store
 
 SPLIT_AGAIN = "delete shards/ and results/ and split again"
@@ -26,35 +29,46 @@ class Expected:
         cases: int64, per row the case's index in the dataset.
         shard_rows: for each shard of the index the rows of its samples, in the shard's order.
         images: per row how the dataset calls the image; None when names were not asked for.
+        patients: per row the number of its patient; None when nothing names the patients.
+        groupings: the features that metrics are wanted by.
     """
 
     index: ShardIndex
     cases: NDArray[np.int64]
     shard_rows: tuple[Rows, ...]
     images: list[str] | None
+    patients: Rows | None = None
+    groupings: tuple[Grouping, ...] = ()
 
     def id(self, row: int) -> str:
         """The id of the case in a row."""
         return run.case_id(int(self.cases[row]), self.index.dataset.images)
 
 
-def read_expected(store: Store, *, names: bool) -> Expected:
+def read_expected(store: Store, *, names: bool, patient: str | None = None, group_by: Sequence[str] = ()) -> Expected:
     """Read the shard index and every shard.
 
     Args:
         store: the run.
         names: whether to keep how the dataset calls each image, and to show it in errors.
+        patient: the feature that names the patient.
+        group_by: features by which metrics are wanted.
 
     Raises:
         MissingError: there is no index, or a shard of it is missing.
+        UsageError: the dataset has no such feature.
         DataError: two shards hold one case, or a shard does not fit the index.
     """
     index = read_index(store)
+    features = {name: _place(name, index) for name in [*group_by, *([patient] if patient else [])]}
+    values: dict[str, list[Value]] = {name: [] for name in features}
     indices: list[Rows] = []
     images: list[str] = []
     for entry in index.shards:
         shard = read_shard(store, entry.id, show_names=names)
         indices.append(_indices(shard, entry, index))
+        for name, place in features.items():
+            values[name] += [_value(sample, place) for sample in shard.samples]
         if names:
             images += image_names(shard, index.roots[0])
     concatenated = np.concatenate([np.zeros(0, dtype=np.int64), *indices])
@@ -68,12 +82,27 @@ def read_expected(store: Store, *, names: bool) -> Expected:
         raise DataError(f"case {case} is in shard {first} and in shard {second}; {SPLIT_AGAIN}")
     row_of = np.empty(len(order), dtype=np.int64)
     row_of[order] = np.arange(len(order))
+    ordered = {name: [column[place] for place in order.tolist()] for name, column in values.items()}
     return Expected(
         index=index,
         cases=cases,
         shard_rows=tuple(np.split(row_of, ends[:-1])) if indices else (),
         images=[images[place] for place in order.tolist()] if names else None,
+        patients=patients(ordered[patient]) if patient else None,
+        groupings=tuple(grouping(name, ordered[name]) for name in group_by),
     )
+
+
+def _place(feature: str, index: ShardIndex) -> int:
+    known = index.dataset.features
+    if feature not in known:
+        has = f"its features are {', '.join(known)}" if known else "it has none"
+        raise UsageError(f"the dataset has no feature {feature!r}; {has}")
+    return known.index(feature)
+
+
+def _value(sample: Sample, place: int) -> Value:
+    return sample.values[place] if place < len(sample.values) else None
 
 
 def image_names(shard: Dataset, folder: Location) -> list[str]:

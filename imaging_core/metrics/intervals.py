@@ -3,7 +3,7 @@
 Percentiles of 1,000 bootstrap resamples of the cases, with a fixed seed (Efron and Tibshirani 1993). Metrics of the
 confusion table keep them for any number of cases, since its cells are drawn. Above 100,000 cases a mean of the cases'
 values gets its normal interval, and above 50,000 scores the area under the ROC curve that of DeLong et al. 1988; the
-others have none then.
+others have none then, and none has one where whole patients would have to be drawn.
 """
 
 import math
@@ -127,7 +127,7 @@ def accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
     tables = _tables(cases, resamples)
     if tables is None:
         return {}
-    shares = np.trace(tables, axis1=1, axis2=2) / resamples.cases
+    shares = divided(np.trace(tables, axis1=1, axis2=2), tables.sum(axis=(1, 2)))
     return percentiles({"mean": shares, "pooled": shares})
 
 
@@ -185,6 +185,8 @@ def auroc(cases: ClassificationCases, resamples: Resamples) -> Intervals:
     if _rankable(cases):
         found = _of_ranks(areas, cases, resamples)
         return found if cases.kind != "binary" else {name: found["pooled"] for name in ("pooled", "macro") if found}
+    if resamples.clustered:
+        return {}
     sides = [(cases.labels == 1, cases.scores[:, 0])] if cases.kind == "binary" else list(_each_class(cases))
     defined = [(true, scores) for true, scores in sides if min(true.sum(), (~true).sum()) > 1]
     if not defined:
@@ -213,7 +215,7 @@ def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Intervals:
     if resamples.cases <= MOST_CASES:
         return percentiles({"mean": resamples.means(values)})
     known = values[~np.isnan(values)].tolist()
-    if len(known) < 2:
+    if len(known) < 2 or resamples.clustered:
         return {}
     mean = math.fsum(known) / len(known)
     return {"mean": normal(mean, math.fsum((each - mean) ** 2 for each in known) / (len(known) - 1) / len(known))}
@@ -227,7 +229,9 @@ def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples
 
 
 def _tables(cases: ClassificationCases, resamples: Resamples) -> NDArray[np.int64] | None:
-    return resamples.tables(cases.confusion) if cases.classes <= MOST_CLASSES else None
+    if cases.classes > MOST_CLASSES or (resamples.clustered and resamples.cases > MOST_CASES):
+        return None
+    return resamples.tables(cases.cells, cases.classes)
 
 
 def _counts(cases: ClassificationCases, resamples: Resamples) -> NDArray[np.int64] | None:

@@ -1,6 +1,6 @@
 """Merge the ledgers of all shards into one account of every case, and its metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class Merged:
         return np.flatnonzero(self.state == STATE_NAMES.index(state))
 
 
-def merge(store: Store, *, names: bool = True) -> Merged:
+def merge(store: Store, *, names: bool = True, patient: str | None = None, group_by: Sequence[str] = ()) -> Merged:
     """Read every shard's ledger and account for every case once.
 
     Expected = done + failed + skipped + missing holds by construction: each expected case has exactly one state.
@@ -73,12 +73,15 @@ def merge(store: Store, *, names: bool = True) -> Merged:
     Args:
         store: the run.
         names: whether to keep how the dataset calls each image.
+        patient: the feature that names the patient of a case.
+        group_by: features by which metrics are wanted.
 
     Raises:
         MissingError: the run has no shard index, or lacks a shard.
+        UsageError: the dataset has no such feature.
         DataError: a case twice, unknown or in the wrong shard; a damaged part; two models.
     """
-    expected = read_expected(store, names=names)
+    expected = read_expected(store, names=names, patient=patient, group_by=group_by)
     entries = expected.index.shards
     found = list_results(store, [entry.id for entry in entries])
     provenances = Provenances(store)

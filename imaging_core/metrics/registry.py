@@ -3,6 +3,9 @@
 import math
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imaging_core.metrics import agreement, calibration, classification, counts, intervals, ranking, segmentation
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.intervals import Intervals
@@ -187,6 +190,13 @@ HEADLINE: dict[str, tuple[str, Aggregation]] = {
 """The one figure that a report leads with, by task."""
 
 
+BY_GROUP: dict[str, tuple[tuple[str, Aggregation], ...]] = {
+    "classification": (("accuracy", "mean"), ("balanced_accuracy", "macro"), ("auroc", "macro")),
+    "segmentation": (("iou", "mean"), ("recall", "mean"), ("precision", "mean")),
+}
+"""What a report shows of each group, by task; ``metrics.json`` has all."""
+
+
 def metrics_of(task: str) -> tuple[Metric[ClassificationCases] | Metric[SegmentationCases], ...]:
     """The metrics of a task."""
     return SEGMENTATION if task == "segmentation" else CLASSIFICATION
@@ -199,11 +209,18 @@ def compute(cases: ClassificationCases | SegmentationCases) -> dict[str, Values]
     return {metric.name: metric.compute(cases) for metric in CLASSIFICATION}
 
 
-def compute_intervals(cases: ClassificationCases | SegmentationCases) -> dict[str, Intervals]:
-    """95 % intervals of every registered metric, by name; none of fewer than two cases."""
-    if len(cases) < 2:
+def compute_intervals(
+    cases: ClassificationCases | SegmentationCases, patients: NDArray[np.int64] | None = None
+) -> dict[str, Intervals]:
+    """95 % intervals of every registered metric, by name; none of fewer than two cases, or patients.
+
+    Args:
+        cases: the scored ones.
+        patients: the patient of each, by any number, where whole patients are to be drawn.
+    """
+    resamples = Resamples(len(cases), patients)
+    if resamples.units < 2:
         return {}
-    resamples = Resamples(len(cases))
     if isinstance(cases, SegmentationCases):
         return {metric.name: metric.intervals(cases, resamples) for metric in SEGMENTATION}
     return {metric.name: metric.intervals(cases, resamples) for metric in CLASSIFICATION}

@@ -30,10 +30,19 @@ class Resamples:
 
     Args:
         cases: how many there are.
+        patients: the patient of each, by any number: whole patients are drawn, as many as there are, since the cases of
+            one are alike (Field and Welsh 2007). None when each case stands for itself.
     """
 
-    def __init__(self, cases: int) -> None:
+    def __init__(self, cases: int, patients: NDArray[np.int64] | None = None) -> None:
         self.cases = cases
+        self._patient = None if patients is None else np.unique(patients, return_inverse=True)[1]
+        self.units = cases if self._patient is None else int(self._patient.max(initial=-1)) + 1
+
+    @property
+    def clustered(self) -> bool:
+        """Whether patients are drawn."""
+        return self._patient is not None
 
     @cached_property
     def _times(self) -> NDArray[np.uint8]:
@@ -41,7 +50,8 @@ class Resamples:
         generator = np.random.default_rng(SEED)
         times = np.empty((RESAMPLES, self.cases), dtype=np.uint8)
         for row in range(RESAMPLES):
-            times[row] = np.bincount(generator.integers(0, self.cases, self.cases), minlength=self.cases)
+            units = np.bincount(generator.integers(0, self.units, self.units), minlength=self.units)
+            times[row] = units if self._patient is None else units[self._patient]
         return times
 
     def sums(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -67,16 +77,23 @@ class Resamples:
         member = bins[:, np.newaxis] == np.arange(bins.max(initial=0) + 1)
         fixed = right * np.int64(_ONE) - np.rint(values * _ONE).astype(np.int64)
         gaps = np.abs(self.sums(np.where(member, fixed[:, np.newaxis], 0)))
-        mean: NDArray[np.float64] = gaps.sum(axis=1) / _ONE / self.cases
-        return mean
+        return divided(gaps.sum(axis=1) / _ONE, self.sums(np.ones((self.cases, 1), dtype=np.int64))[:, 0])
 
-    def tables(self, confusion: NDArray[np.int64]) -> NDArray[np.int64]:
-        """RESAMPLES x classes x classes: confusion tables of as many cases, drawn by their cells."""
-        cells = np.flatnonzero(confusion)
-        shares = confusion.ravel()[cells] / confusion.sum()
-        tables = np.zeros((RESAMPLES, confusion.size), dtype=np.int64)
-        tables[:, cells] = np.random.default_rng(SEED).multinomial(int(confusion.sum()), shares, RESAMPLES)
-        return tables.reshape(RESAMPLES, *confusion.shape)
+    def tables(self, cells: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+        """RESAMPLES x classes x classes: the confusion table of each; drawn by its cells unless patients are.
+
+        Args:
+            cells: of each case, true class times ``classes`` plus predicted class.
+            classes: how many there are.
+        """
+        used, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
+        tables = np.zeros((RESAMPLES, classes * classes), dtype=np.int64)
+        if self.clustered:
+            tables[:, used] = self.sums((place[:, np.newaxis] == np.arange(len(used))).astype(np.int64))
+        else:
+            generator = np.random.default_rng(SEED)
+            tables[:, used] = generator.multinomial(self.cases, counts / self.cases, RESAMPLES)
+        return tables.reshape(RESAMPLES, classes, classes)
 
 
 def divided(

@@ -12,6 +12,7 @@ from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import compute, compute_intervals, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
 from imaging_core.metrics.values import Values
+from imaging_core.report.groups import groups_document
 from imaging_core.report.verdict import Verdict
 
 
@@ -29,7 +30,9 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     index, model, columns = merged.expected.index, merged.model, merged.columns
     task = model.card.task if model else index.dataset.task
     values = compute(columns.cases()) if columns else {metric.name: Values() for metric in metrics_of(task)}
-    intervals = compute_intervals(columns.cases()) if columns else {}
+    patients = merged.expected.patients
+    drawn = patients[columns.scored] if columns and patients is not None else None
+    intervals = compute_intervals(columns.cases(), drawn) if columns else {}
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,
@@ -63,7 +66,7 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
         },
         "intervals": {
             "level": LEVEL,
-            "of": "cases",
+            "of": "cases" if patients is None else "patients",
             "resamples": RESAMPLES,
             "seed": SEED,
             "metrics": {
@@ -71,6 +74,7 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
             },
         },
         "per_class": _per_class(columns, values) if columns else [],
+        "groups": groups_document(merged, task),
     }
     if isinstance(columns, SegmentationColumns):
         document["empty_policy"] = columns.cases().empty

@@ -48,6 +48,7 @@ def summary(
         lines.append(f"  mixed compute classes: {len(document['compute_classes'])}")
     lines += _table(document) if cases["scored"] else ["nothing was scored"]
     lines += filter(None, [headline_interval(document)])
+    lines += [_gap(document, feature, found["gap"]) for feature, found in document["groups"].items() if found["gap"]]
     name, aggregation = HEADLINE[document["task"]]
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
         answer = document["classes"][constant.answer]
@@ -72,6 +73,12 @@ def headline_interval(document: Mapping[str, Any]) -> str:
     found = interval(intervals.get(name, {}).get(aggregation))
     (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
     return f"95 % interval of {title}: {found}" if found else ""
+
+
+def _gap(document: Mapping[str, Any], feature: str, gap: Mapping[str, Any]) -> str:
+    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == gap["metric"])
+    between = f"{gap['lowest']} lowest, {gap['highest']} highest"
+    return f"by {feature}: {title} differs by {figure(gap['difference'])} ({between})"
 
 
 def _table(document: Mapping[str, Any]) -> list[str]:

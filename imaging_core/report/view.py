@@ -10,7 +10,7 @@ from imaging_core.metrics import counts as c
 from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import HEADLINE, metrics_of
+from imaging_core.metrics.registry import BY_GROUP, HEADLINE, metrics_of
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
@@ -79,6 +79,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "metrics": _metrics(document),
         "intervals": document["intervals"],
         "per_class": _per_class(document),
+        "groups_by": [_grouped(document, feature, found) for feature, found in document["groups"].items()],
         "task": document["task"],
         "kind": document["kind"],
         "empty_policy": document.get("empty_policy"),
@@ -106,7 +107,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
 def _verdict(inputs: Inputs) -> dict[str, Any]:
     document, verdict, cases = inputs.document, inputs.verdict, inputs.document["cases"]
     name, aggregation = HEADLINE[document["task"]]
-    title = next(metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    title = _title(document, name)
     value = document["metrics"][name][aggregation]
     if verdict.acceptable:
         state, words = "good", "Complete and acceptable"
@@ -241,6 +242,41 @@ def _metrics(document: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for metric in metrics_of(document["task"])
     ]
+
+
+def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of one feature's groups: the headline figure and what else shows where a model fails."""
+    shown = [(name, aggregation, _title(document, name)) for name, aggregation in BY_GROUP[document["task"]]]
+    gap = found["gap"]
+    return {
+        "feature": feature,
+        "titles": [title for _, _, title in shown],
+        "rows": [
+            {
+                "name": group["name"],
+                "scored": f"{group['scored']:,}",
+                "values": [
+                    (
+                        figures.figure(group["metrics"][name][aggregation]),
+                        figures.interval(group["intervals"].get(name, {}).get(aggregation)),
+                    )
+                    for name, aggregation, _ in shown
+                ],
+            }
+            for group in found["groups"]
+        ],
+        "gap": gap
+        and {
+            "metric": _title(document, gap["metric"]),
+            "figure": figures.figure(gap["difference"]),
+            "lowest": gap["lowest"],
+            "highest": gap["highest"],
+        },
+    }
+
+
+def _title(document: Mapping[str, Any], name: str) -> str:
+    return next(metric.title for metric in metrics_of(document["task"]) if metric.name == name)
 
 
 def _per_class(document: Mapping[str, Any]) -> dict[str, Any]:

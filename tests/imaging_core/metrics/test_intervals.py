@@ -86,7 +86,7 @@ class TestAResampleIsTheMetricOfItsCases:
     @pytest.mark.parametrize(("many", "one"), [(kappas, cohen_kappa), (correlations, matthews)])
     def test_of_tables(self, row, many, one):
         cases = random_cases("multiclass", 0)
-        tables = Resamples(len(cases)).tables(cases.confusion)
+        tables = Resamples(len(cases)).tables(cases.cells, cases.classes)
         assert tables[row].sum() == len(cases)
         other = random_cases("multiclass", 0)
         other.__dict__["confusion"] = tables[row]
@@ -157,6 +157,32 @@ def test_every_figure_lies_in_its_interval(cases):
 
 def test_one_case_has_no_interval():
     assert compute_intervals(random_cases("binary", 0, 1)) == {}
+
+
+class TestPatients:
+    def test_are_drawn_as_a_whole(self):
+        patients = np.array([5, 9, 5, 7, 9, 5])
+        times = np.concatenate(list(Resamples(6, patients).chunks()))
+        assert (times[:, 0] == times[:, 2]).all()
+        assert (times[:, 1] == times[:, 4]).all()
+        assert (times[:, [0, 1, 3]].sum(axis=1) == 3).all(), "as many as there are"
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_who_brought_every_case_twice_makes_intervals_no_narrower(self, kind):
+        once = random_cases(kind, 3, 120)
+        twice = ClassificationCases(
+            kind, once.classes, once.labels.repeat(2, axis=0), once.scores.repeat(2, axis=0), once.threshold
+        )
+        patients = np.arange(120).repeat(2)
+        alone, together = compute_intervals(once), compute_intervals(twice, patients)
+        believed = compute_intervals(twice)
+        for name, aggregation in (("f1", "macro"), ("auroc", "macro" if kind != "binary" else "pooled")):
+            found, expected = together[name][aggregation], alone[name][aggregation]
+            assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=ENDS)
+            assert believed[name][aggregation].high - believed[name][aggregation].low < 0.85 * (found.high - found.low)
+
+    def test_one_patient_has_no_interval(self):
+        assert compute_intervals(random_cases("binary", 0, 20), np.zeros(20, dtype=np.int64)) == {}
 
 
 class TestManyCases:

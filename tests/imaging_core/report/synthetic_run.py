@@ -58,6 +58,7 @@ class SyntheticRun:
         records: one per case of the split; their ``by`` is filled in when written.
         images: how many images the dataset lists; cases are some of them.
         names: case index to location below the dataset's folder.
+        values: case index to the values of its features.
         compute_classes: per shard number, where it is not COMPUTE_CLASS.
         cards: per shard number, where it is not ``card``.
         unfinished: shard numbers without a summary, and how many of their parts are there.
@@ -73,6 +74,8 @@ class SyntheticRun:
     name: str = "synthetic"
     names: Mapping[int, str] = field(default_factory=dict)
     labels: Mapping[int, Any] = field(default_factory=dict)
+    features: Sequence[str] = ()
+    values: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     compute_classes: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     cards: Mapping[int, Card] = field(default_factory=dict)
     unfinished: Mapping[int, int] = field(default_factory=dict)
@@ -96,7 +99,7 @@ class SyntheticRun:
                 "task": self.card.task,
                 "images": self.images,
                 "classes": list(self.classes),
-                "features": [],
+                "features": list(self.features),
             },
             "split": self.split,
             "policy": self.policy,
@@ -118,10 +121,14 @@ class SyntheticRun:
             if index in self.labels:
                 label = self.labels[index]
                 entry["label"] = "../../data/" + label if isinstance(label, str) else label
+            if index in self.values:
+                entry["values"] = list(self.values[index])
             images.append(entry)
         document: dict[str, Any] = {"name": self.name, "description": "made by the tests"}
         if self.classes:
             document["classes"] = list(self.classes)
+        if self.features:
+            document["features"] = list(self.features)
         document |= {
             "images": images,
             "split": {self.split: list(range(len(images)))},

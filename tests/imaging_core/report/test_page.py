@@ -230,6 +230,19 @@ class TestWhatIsSaid:
         page, _ = report(segmentation)
         assert "registry.example.org/imaging:0a1b2c3" in page.text
 
+    def test_groups_have_a_table_and_their_gap_is_said(self, tmp_path):
+        run = segmentation_run(tmp_path, 12, 40)
+        run.features = ("sex", "patient")
+        run.values = {int(each.case): ("fm"[n % 2], f"NAME{n // 3}") for n, each in enumerate(run.records)}
+        store = run.write(tmp_path)
+        done = write_report(store, merge(store, patient="patient", group_by=["sex"]), Rules())
+        page = Page(store.get("report/report.html"))
+        assert "By sex" in page.text
+        assert "IoU (Jaccard) differs by" in page.text
+        assert "bootstrap resamples of the patients" in page.text
+        assert "by sex: IoU (Jaccard) differs by" in done.text
+        assert "NAME1" not in page.text + done.text, "which patient a case is of is nobody's business"
+
     def test_a_figure_below_that_of_a_constant_answer_is_not_left_without_a_word(self, tmp_path, segmentation):
         assert "Lower than a constant answer" not in report(segmentation)[0].text
         bad = segmentation_run(tmp_path / "b", 4, 40)

@@ -1,0 +1,58 @@
+"""The metrics of each group of a feature, and how far the groups lie apart."""
+
+from dataclasses import asdict
+from typing import Any
+
+from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
+from imaging_core.metrics.groups import Grouping
+from imaging_core.metrics.merge import Merged
+from imaging_core.metrics.registry import HEADLINE, compute, compute_intervals
+
+
+def groups_document(merged: Merged, task: str) -> dict[str, Any]:
+    """The part of ``metrics.json`` about groups, by feature.
+
+    Each has ``groups``, with name, number of expected and of scored cases, metrics and intervals, and ``gap``: the
+    largest difference of the headline figure between two groups, and which two (None when fewer than two are scored).
+    """
+    columns = merged.columns
+    if columns is None:
+        return {}
+    return {each.feature: _of_feature(merged, columns, each, task) for each in merged.expected.groupings}
+
+
+def _of_feature(
+    merged: Merged, columns: ClassificationColumns | SegmentationColumns, grouping: Grouping, task: str
+) -> dict[str, Any]:
+    groups = []
+    for index, name in enumerate(grouping.names):
+        members = grouping.of_row == index
+        cases = columns.cases(members)
+        patients = merged.expected.patients
+        intervals = compute_intervals(cases, None if patients is None else patients[columns.scored & members])
+        groups.append(
+            {
+                "name": name,
+                "expected": int(members.sum()),
+                "scored": len(cases),
+                "metrics": {
+                    metric: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro}
+                    for metric, value in compute(cases).items()
+                },
+                "intervals": {
+                    metric: {each: asdict(interval) for each, interval in found.items()}
+                    for metric, found in intervals.items()
+                },
+            }
+        )
+    return {"groups": groups, "gap": _gap(groups, task)}
+
+
+def _gap(groups: list[dict[str, Any]], task: str) -> dict[str, Any] | None:
+    name, aggregation = HEADLINE[task]
+    known = [(each["metrics"][name][aggregation], each["name"]) for each in groups]
+    known = [pair for pair in known if pair[0] is not None]
+    if len(known) < 2:
+        return None
+    low, high = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
+    return {"metric": name, "difference": high[0] - low[0], "lowest": low[1], "highest": high[1]}
