@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 INPUTS = ("--dataset", "data/cells.yml", "--model", "model")
@@ -62,6 +63,28 @@ def test_progress_goes_to_stderr_line_by_line_where_there_is_no_terminal(clean):
     assert lines[3] == "         2 shards, 2 at a time, 1 thread each"
     assert sum(line.startswith(("infer 000: done in", "infer 001: done in")) for line in lines) == 2
     assert "\x1b" not in clean.stderr
+
+
+def test_metrics_by_a_feature_are_the_same_for_any_number_of_shards(workplace):
+    described = yaml.safe_load((workplace.folder / "data/cells.yml").read_text())
+    described["features"] = ["scanner", "patient"]
+    for number, entry in enumerate(described["images"]):
+        entry["values"] = [f"scanner {number % 3}", number // 2]
+    (workplace.folder / "data/described.yml").write_text(json.dumps(described))
+    inputs = ("--dataset", "data/described.yml", "--model", "model", "--group-by", "scanner", "--patient", "patient")
+    written = []
+    for shards in ("1", "3"):
+        said = workplace.call("run", *inputs, "--run", f"runs/described-{shards}", "--shards", shards)
+        assert said.returncode == 0, said.stderr
+        written.append((workplace.folder / f"runs/described-{shards}/report/metrics.json").read_bytes())
+    assert written[0] == written[1]
+    metrics = json.loads(written[0])
+    assert metrics["intervals"]["of"] == "patients"
+    groups = metrics["groups"]["scanner"]["groups"]
+    assert [each["name"] for each in groups] == ["scanner 0", "scanner 1", "scanner 2"]
+    assert sum(each["scored"] for each in groups) == metrics["cases"]["scored"]
+    wanted = sum(each["scored"] * each["metrics"]["accuracy"]["mean"] for each in groups) / metrics["cases"]["scored"]
+    assert metrics["metrics"]["accuracy"]["mean"] == pytest.approx(wanted)
 
 
 def test_a_profile_names_the_stage_that_limits_and_never_hides_why_a_run_failed(workplace):

@@ -215,3 +215,10 @@ def test_a_record_of_another_version_is_named(place, request_of, edit, message):
 
     assert f"{place}/r/run.json" in str(said.value)
     assert message in str(said.value)
+
+
+@pytest.mark.parametrize("option", ["--patient", "--group-by"])
+def test_a_feature_that_the_dataset_does_not_have_is_refused_before_anything_runs(place, request_of, option):
+    with pytest.raises(UsageError, match=r"cells.yml: has no feature 'sex' for --patient or --group-by; it has none"):
+        request_of(*NEW, "--run", "r", option, "sex")
+    assert not Path("r").exists()
