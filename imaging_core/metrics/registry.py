@@ -190,6 +190,9 @@ HEADLINE: dict[str, tuple[str, Aggregation]] = {
 """The one figure that a report leads with, by task."""
 
 
+BY_CLASS = ("iou", "dice", "auroc", "recall", "specificity", "precision", "f1")
+"""What a report shows of each class; ``metrics.json`` has all."""
+
 BY_GROUP: dict[str, tuple[tuple[str, Aggregation], ...]] = {
     "classification": (("accuracy", "mean"), ("balanced_accuracy", "macro"), ("auroc", "macro")),
     "segmentation": (("iou", "mean"), ("recall", "mean"), ("precision", "mean")),

@@ -29,7 +29,11 @@ def figure(value: float | None, decimals: int = 4) -> str:
 
 def interval(found: Mapping[str, Any] | None) -> str:
     """``0.912 to 0.957`` of an interval of ``metrics.json``; empty for None."""
-    return "" if found is None else f"{figure(found['low'], 3)} to {figure(found['high'], 3)}"
+    return "" if found is None else f"{_short(found['low'])} to {_short(found['high'])}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
 
 
 def percent(share: float) -> str:

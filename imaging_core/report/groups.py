@@ -13,7 +13,7 @@ def groups_document(merged: Merged, task: str) -> dict[str, Any]:
     """The part of ``metrics.json`` about groups, by feature.
 
     Each has ``groups``, with name, number of expected and of scored cases, metrics and intervals, and ``gap``: the
-    largest difference of the headline figure between two groups, and which two (None when fewer than two are scored).
+    largest difference of the headline figure between two groups, and which two (None when there is none).
     """
     columns = merged.columns
     if columns is None:
@@ -55,4 +55,6 @@ def _gap(groups: list[dict[str, Any]], task: str) -> dict[str, Any] | None:
     if len(known) < 2:
         return None
     low, high = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
+    if low[0] == high[0]:
+        return None
     return {"metric": name, "difference": high[0] - low[0], "lowest": low[1], "highest": high[1]}

@@ -10,7 +10,7 @@ from imaging_core.metrics import counts as c
 from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import BY_GROUP, HEADLINE, metrics_of
+from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_of
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
@@ -282,7 +282,7 @@ def _title(document: Mapping[str, Any], name: str) -> str:
 def _per_class(document: Mapping[str, Any]) -> dict[str, Any]:
     """The table of the classes: which metrics it has, and a row each with the metrics' values and bars."""
     rows = document["per_class"]
-    shown = [metric for metric in metrics_of(document["task"]) if rows and metric.name in rows[0]]
+    shown = [each for each in metrics_of(document["task"]) if rows and each.name in rows[0] and each.name in BY_CLASS]
     return {
         "titles": [metric.title for metric in shown],
         "counts": document["kind"] == "multilabel" and document["task"] == "classification",
