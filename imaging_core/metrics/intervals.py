@@ -62,18 +62,24 @@ class Interval:
 Intervals = Mapping[str, Interval]
 """By aggregation: mean, pooled, macro."""
 
-ClassificationIntervals = Callable[[ClassificationCases, Resamples], Intervals]
-SegmentationIntervals = Callable[[SegmentationCases, Resamples], Intervals]
+Spread = Mapping[str, "NDArray[np.float64] | Interval"]
+"""By aggregation the value of each resample, NaN where it is undefined; or what a formula says."""
+
+ClassificationSpread = Callable[[ClassificationCases, Resamples], Spread]
+SegmentationSpread = Callable[[SegmentationCases, Resamples], Spread]
 
 
-def percentiles(draws: Mapping[str, NDArray[np.float64]]) -> Intervals:
+def ends(spread: Spread) -> Intervals:
     """The middle 95 % of the resamples for which a figure is defined.
 
     None where it is the same in all of them: that every case is right says little of how sure that is.
     """
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     found = {}
-    for name, values in draws.items():
+    for name, values in spread.items():
+        if isinstance(values, Interval):
+            found[name] = values
+            continue
         defined = values[~np.isnan(values)]
         low, high = np.quantile(defined, tails).tolist() if len(defined) else (0.0, 0.0)
         if low < high:
@@ -89,28 +95,26 @@ def normal(mean: float, variance: float) -> Interval:
 
 def of_case_values(
     values: Callable[[Columns], NDArray[np.float64]],
-) -> Callable[[Columns, Resamples], Intervals]:
+) -> Callable[[Columns, Resamples], Spread]:
     """Of a metric that is the mean of one value per case, NaN where a case has none."""
 
-    def intervals(cases: Columns, resamples: Resamples) -> Intervals:
+    def spread(cases: Columns, resamples: Resamples) -> Spread:
         return _of_mean(values(cases), resamples)
 
-    return intervals
+    return spread
 
 
-def of_overlap(
-    ratio: c.RatioOf, *, empty: c.EmptyPolicy | None = None, one_sided: float = 0.0
-) -> SegmentationIntervals:
+def of_overlap(ratio: c.RatioOf, *, empty: c.EmptyPolicy | None = None, one_sided: float = 0.0) -> SegmentationSpread:
     """Of a ratio of pixel counts: per case, pooled and macro; the options are those of :func:`counts.per_case`."""
 
-    def intervals(cases: SegmentationCases, resamples: Resamples) -> Intervals:
+    def spread(cases: SegmentationCases, resamples: Resamples) -> Spread:
         values = c.per_case(ratio, cases.counts, empty or cases.empty, one_sided)
         return {**_of_mean(values, resamples), **_of_pixels(ratio, cases.counts, resamples)}
 
-    return intervals
+    return spread
 
 
-def pixel_accuracy(cases: SegmentationCases, resamples: Resamples) -> Intervals:
+def pixel_accuracy(cases: SegmentationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.segmentation.pixel_accuracy`."""
     if not cases.exclusive:
         return of_overlap(c.accuracy)(cases, resamples)
@@ -119,7 +123,7 @@ def pixel_accuracy(cases: SegmentationCases, resamples: Resamples) -> Intervals:
     return {name: found[name] for name in ("mean", "pooled") if name in found}
 
 
-def accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def accuracy(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.classification.accuracy`."""
     if cases.kind == "multilabel":
         right = (cases.labels == cases.predicted).all(axis=1).astype(np.float64)
@@ -128,59 +132,59 @@ def accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
     if tables is None:
         return {}
     shares = divided(np.trace(tables, axis1=1, axis2=2), tables.sum(axis=(1, 2)))
-    return percentiles({"mean": shares, "pooled": shares})
+    return {"mean": shares, "pooled": shares}
 
 
-def balanced_accuracy(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def balanced_accuracy(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.classification.balanced_accuracy`."""
     counts = _counts(cases, resamples)
     if counts is None:
         return {}
     found = divided(*c.recall(counts))
     if cases.kind != "multilabel":
-        return percentiles({"macro": mean_over_classes(found)})
+        return {"macro": mean_over_classes(found)}
     sides = np.stack([found, divided(*c.specificity(counts))], axis=2)
     each = mean_over_classes(sides.reshape(-1, 2)).reshape(found.shape)
-    return percentiles({"macro": mean_over_classes(each)})
+    return {"macro": mean_over_classes(each)}
 
 
-def of_case_counts(ratio: c.RatioOf) -> ClassificationIntervals:
+def of_case_counts(ratio: c.RatioOf) -> ClassificationSpread:
     """Of a ratio of counts of cases: pooled and macro."""
 
-    def intervals(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    def spread(cases: ClassificationCases, resamples: Resamples) -> Spread:
         counts = _counts(cases, resamples)
-        return {} if counts is None else percentiles(ratios(ratio, counts))
+        return {} if counts is None else ratios(ratio, counts)
 
-    return intervals
+    return spread
 
 
-def of_tables(of: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> ClassificationIntervals:
+def of_tables(of: Callable[[NDArray[np.int64]], NDArray[np.float64]]) -> ClassificationSpread:
     """Of a figure of the confusion table; ``of`` takes n x classes x classes. Of labels the mean of their tables'."""
 
-    def intervals(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+    def spread(cases: ClassificationCases, resamples: Resamples) -> Spread:
         if cases.kind != "multilabel":
             tables = _tables(cases, resamples)
-            return {} if tables is None else percentiles({"pooled": of(tables)})
+            return {} if tables is None else {"pooled": of(tables)}
         counts = _counts(cases, resamples)
         if counts is None:
             return {}
         tables = counts[..., [c.TN, c.FP, c.FN, c.TP]].reshape(-1, 2, 2)
-        return percentiles({"macro": mean_over_classes(of(tables).reshape(counts.shape[:2]))})
+        return {"macro": mean_over_classes(of(tables).reshape(counts.shape[:2]))}
 
-    return intervals
+    return spread
 
 
-def calibration_error(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def calibration_error(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.calibration.calibration_error`."""
     pairs = calibration.confidences(cases)
     if not pairs or resamples.cases > MOST_CASES:
         return {}
     draws = [resamples.binned_gaps(calibration.bins_of(chances), chances, right) for chances, right in pairs]
     name = "macro" if cases.kind == "multilabel" else "pooled"
-    return percentiles({name: mean_over_classes(np.stack(draws, axis=1))})
+    return {name: mean_over_classes(np.stack(draws, axis=1))}
 
 
-def auroc(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def auroc(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.ranking.auroc`: DeLong's where there is too much to rank a thousand times."""
     if _rankable(cases):
         found = _of_ranks(areas, cases, resamples)
@@ -197,23 +201,23 @@ def auroc(cases: ClassificationCases, resamples: Resamples) -> Intervals:
     return dict.fromkeys(("pooled", "macro") if cases.kind == "binary" else ("macro",), interval)
 
 
-def average_precision(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def average_precision(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.ranking.mean_average_precision`."""
     return _of_ranks(precisions, cases, resamples) if _rankable(cases) else {}
 
 
-def sensitivity_at_95(cases: ClassificationCases, resamples: Resamples) -> Intervals:
+def sensitivity_at_95(cases: ClassificationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.ranking.sensitivity_at_95`."""
     if not _rankable(cases):
         return {}
     return _of_ranks(partial(sensitivities, specificity=0.95), cases, resamples, pooled=False)
 
 
-def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Intervals:
+def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Spread:
     if len(values) != resamples.cases:  # the metric does not exist for these cases
         return {}
     if resamples.cases <= MOST_CASES:
-        return percentiles({"mean": resamples.means(values)})
+        return {"mean": resamples.means(values)}
     known = values[~np.isnan(values)].tolist()
     if len(known) < 2 or resamples.clustered:
         return {}
@@ -221,11 +225,11 @@ def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Intervals:
     return {"mean": normal(mean, math.fsum((each - mean) ** 2 for each in known) / (len(known) - 1) / len(known))}
 
 
-def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples) -> Intervals:
+def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples) -> Spread:
     if resamples.cases > MOST_CASES:
         return {}
     drawn = resamples.sums(counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
-    return percentiles(ratios(ratio, drawn))
+    return ratios(ratio, drawn)
 
 
 def _tables(cases: ClassificationCases, resamples: Resamples) -> NDArray[np.int64] | None:
@@ -260,14 +264,14 @@ def _of_ranks(
     resamples: Resamples,
     *,
     pooled: bool = True,
-) -> Intervals:
+) -> Spread:
     """Of a binary model pooled, which is its only figure; else macro, and pooled where wanted."""
     numbers = np.arange(resamples.cases)
     if cases.kind == "binary":
-        return percentiles({"pooled": of(Ranked(cases.labels == 1, cases.scores[:, 0], numbers), resamples)})
+        return {"pooled": of(Ranked(cases.labels == 1, cases.scores[:, 0], numbers), resamples)}
     by_class = [of(Ranked(true, scores, numbers), resamples) for true, scores in _each_class(cases)]
     draws = {"macro": mean_over_classes(np.stack(by_class, axis=1))}
     if pooled:
         together = Ranked(cases.truth.ravel(), cases.scores.ravel(), numbers.repeat(cases.classes))
         draws["pooled"] = of(together, resamples)
-    return percentiles(draws)
+    return draws

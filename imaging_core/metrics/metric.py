@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from imaging_core.metrics.intervals import Intervals
+from imaging_core.metrics.intervals import Spread
 from imaging_core.metrics.resampling import Resamples
 from imaging_core.metrics.values import Values
 
@@ -20,11 +20,11 @@ class Metric(Generic[Columns]):
         title: its name for a person.
         explanation: one plain sentence for somebody who does not know it.
         compute: a pure function of the scored cases.
-        intervals: how far its figures may move, of the same cases.
+        spread: its figures of other draws of the cases.
     """
 
     name: str
     title: str
     explanation: str
     compute: Callable[[Columns], Values]
-    intervals: Callable[[Columns, Resamples], Intervals]
+    spread: Callable[[Columns, Resamples], Spread]

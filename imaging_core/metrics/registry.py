@@ -225,5 +225,5 @@ def compute_intervals(
     if resamples.units < 2:
         return {}
     if isinstance(cases, SegmentationCases):
-        return {metric.name: metric.intervals(cases, resamples) for metric in SEGMENTATION}
-    return {metric.name: metric.intervals(cases, resamples) for metric in CLASSIFICATION}
+        return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in SEGMENTATION}
+    return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in CLASSIFICATION}

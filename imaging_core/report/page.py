@@ -34,7 +34,14 @@ def _data_uri(picture: Picture) -> str:
     return f"data:{_MIME[picture.extension]};base64,{base64.b64encode(picture.data).decode('ascii')}"
 
 
-def _render(view: Mapping[str, Any], policy: str, source: Callable[[Mapping[str, Any]], str]) -> bytes:
+def comparison_page(view: Mapping[str, Any]) -> bytes:
+    """The page that compares runs: one file without pictures."""
+    return _render(view, ONE_FILE, lambda _: "", "compare.html")
+
+
+def _render(
+    view: Mapping[str, Any], policy: str, source: Callable[[Mapping[str, Any]], str], template: str = "report.html"
+) -> bytes:
     environment = Environment(
         loader=PackageLoader("imaging_core.report", ""),
         autoescape=True,
@@ -43,4 +50,4 @@ def _render(view: Mapping[str, Any], policy: str, source: Callable[[Mapping[str,
         lstrip_blocks=True,
     )
     environment.globals |= {"source": source, "duration": duration, "shards_shown": SHARDS_SHOWN, "policy": policy}
-    return environment.get_template("report.html").render(view).encode("utf-8", "backslashreplace")
+    return environment.get_template(template).render(view).encode("utf-8", "backslashreplace")

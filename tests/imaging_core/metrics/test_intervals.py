@@ -64,15 +64,14 @@ class TestAResampleIsTheMetricOfItsCases:
 
     @pytest.mark.parametrize("classes", [1, 3])
     @pytest.mark.parametrize("metric", SEGMENTATION, ids=lambda metric: metric.name)
-    def test_of_pixels(self, row, metric, classes, monkeypatch):
+    def test_of_pixels(self, row, metric, classes):
         cases = segmentation(classes=classes)
-        kept = {}
-        monkeypatch.setattr(intervals, "percentiles", lambda draws: kept.update(draws) or {})
-        metric.intervals(cases, resamples := Resamples(len(cases)))
+        resamples = Resamples(len(cases))
+        spread = metric.spread(cases, resamples)
         members = drawn(resamples, row)
         value = metric.compute(replace(cases, counts=cases.counts[members], deephealth=cases.deephealth[members]))
-        assert kept
-        for name, draws in kept.items():
+        assert spread
+        for name, draws in spread.items():
             assert draws[row] == pytest.approx(getattr(value, name), abs=1e-9), name
 
     def test_of_calibration(self, row):
@@ -93,17 +92,16 @@ class TestAResampleIsTheMetricOfItsCases:
         assert many(tables)[row] == pytest.approx(one(other).pooled, abs=1e-12)
 
     @pytest.mark.parametrize("metric", CLASSIFICATION, ids=lambda metric: metric.name)
-    def test_of_several_labels(self, row, metric, monkeypatch):
+    def test_of_several_labels(self, row, metric):
         cases = random_cases("multilabel", 2, 80)
-        kept = {}
-        monkeypatch.setattr(intervals, "percentiles", lambda draws: kept.update(draws) or {})
-        metric.intervals(cases, resamples := Resamples(80))
+        resamples = Resamples(80)
+        spread = metric.spread(cases, resamples)
         members = drawn(resamples, row)
         value = metric.compute(
             ClassificationCases(cases.kind, cases.classes, cases.labels[members], cases.scores[members], 0.4)
         )
-        assert kept
-        for name, draws in kept.items():
+        assert spread
+        for name, draws in spread.items():
             assert draws[row] == pytest.approx(getattr(value, name), abs=1e-9), name
 
 
