@@ -1,7 +1,7 @@
 """What a run is asked to do: the values that the workflow is built from and that ``run.json`` keeps."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
 
@@ -10,6 +10,10 @@ from imaging_core.errors import DataError, UsageError
 Policy = Literal["balanced", "reference"]
 CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
+
+
+ADDED = {"patient", "group_by"}
+"""Parameters that records of the first version lack: they ran without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,8 @@ class Parameters:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], where: str) -> Self:
-        """Read what :meth:`to_json` wrote, perhaps of an earlier version; DataError names ``where`` when it is not."""
-        needed = [each.name for each in fields(cls) if each.default is MISSING]
-        if absent := [name for name in needed if name not in values]:
+        """Read what :meth:`to_json` wrote; DataError names ``where`` when it is something else."""
+        if absent := [each.name for each in fields(cls) if each.name not in {*values, *ADDED}]:
             raise DataError(f"{where}: parameters: {absent[0]} is missing; this run was begun by another version")
         return cls(**checked_fields(cls, values, f"{where}: parameters"))
 

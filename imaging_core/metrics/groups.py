@@ -1,5 +1,6 @@
 """Cases by a feature of theirs: groups to be compared, and patients whose cases belong together."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def grouping(feature: str, values: Sequence[Value]) -> Grouping:
     A group per value, ascending; of more than 12 different numbers the quarters of the cases that have one, cut at
     their quartiles; beyond 50 values the most frequent ones and the others. Cases without a value are a group, too.
     """
+    values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     given = [value for value in values if value is not None]
     if len(numbers) == len(given) and len(set(numbers)) > MOST_NUMBERS:
@@ -62,20 +64,17 @@ def patients(values: Sequence[Value]) -> NDArray[np.int64]:
 
 
 def _quarters(feature: str, values: Sequence[Value], numbers: Sequence[float]) -> Grouping:
-    edges = np.unique(np.quantile(np.array(numbers, dtype=np.float64), [0.25, 0.5, 0.75], method="lower"))
-    ends = [*edges.tolist(), max(numbers)]
+    ordered = np.sort(np.array(numbers, dtype=np.float64))
+    edges = np.unique(np.quantile(ordered, [0.25, 0.5, 0.75], method="lower"))
+    edges = edges[edges < ordered[-1]]  # where many share the highest number fewer groups are left
+    if not len(edges):
+        edges = ordered[ordered < ordered[-1]][-1:]
     known = np.array([np.nan if value is None else float(value) for value in values])
-    of_row = np.searchsorted(edges, known, side="left")
-    low, names = min(numbers), []
-    for index, high in enumerate(ends):
-        members = known[of_row == index]
-        low = float(np.nanmin(members)) if index and len(members) else low
-        names.append(f"{low:g} to {high:g}")
     missing = np.isnan(known)
-    if missing.any():
-        of_row = np.where(missing, len(names), of_row)
-        names.append(NOT_GIVEN)
-    return Grouping(feature, tuple(names), of_row.astype(np.int64))
+    of_row = np.where(missing, len(edges) + 1, np.searchsorted(edges, known, side="left"))
+    groups = [known[of_row == index] for index in range(len(edges) + 1)]
+    names = [f"{group.min():g} to {group.max():g}" for group in groups]
+    return Grouping(feature, tuple(names + [NOT_GIVEN] * bool(missing.any())), of_row.astype(np.int64))
 
 
 def _text(value: Value) -> str:

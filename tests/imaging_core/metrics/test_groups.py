@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from imaging_core.metrics.groups import MOST_GROUPS, NOT_GIVEN, OTHERS, grouping, patients
 
+NUMBERS = st.lists(st.one_of(st.none(), st.integers(0, 40), st.just(40), st.just(0)), min_size=1, max_size=120)
 VALUES = st.one_of(st.none(), st.sampled_from(["f", "m", ""]), st.booleans(), st.integers(0, 90), st.floats(0, 1))
 
 
@@ -25,6 +26,12 @@ def test_many_numbers_are_cut_at_their_quartiles():
     assert np.bincount(found.of_row).tolist() == [20, 20, 20, 20, 1]
 
 
+def test_quarters_are_fewer_where_many_share_a_number():
+    found = grouping("age", [*range(13), *[90] * 40, float("nan")])
+    assert found.names == ("0 to 12", "90 to 90", NOT_GIVEN)
+    assert np.bincount(found.of_row).tolist() == [13, 40, 1]
+
+
 def test_too_many_texts_leave_others():
     values = [f"site {n:03}" for n in range(80) for _ in range(1 + (n < 50))]
     found = grouping("site", values)
@@ -37,7 +44,7 @@ def test_truth_values_are_words():
     assert grouping("smoker", [True, False]).names == ("no", "yes")
 
 
-@given(st.lists(VALUES, min_size=1, max_size=120))
+@given(st.one_of(st.lists(VALUES, min_size=1, max_size=120), NUMBERS))
 def test_every_case_is_in_exactly_one_group_that_is_there(values):
     found = grouping("any", values)
     assert len(found.of_row) == len(values)
