@@ -194,6 +194,13 @@ def digits(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.fixture(scope="session")
+def undisturbed(cluster: Cluster, digits: tuple[str, str]) -> dict[str, bytes]:
+    """The bytes of a run over the digits in two shards that nothing happened to."""
+    assert json.loads(cluster.ended(cluster.submit("undisturbed")).stdout)["exit_code"] == 0
+    return cluster.compared("undisturbed")
+
+
+@pytest.fixture(scope="session")
 def isic(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> tuple[str, str]:
     """Five dermoscopic images with their masks, and an untrained U-Net."""
     folder = tmp_path_factory.mktemp("isic")

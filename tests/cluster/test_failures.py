@@ -21,13 +21,6 @@ for process in filter(str.isdigit, os.listdir("/proc")):
 """
 
 
-@pytest.fixture(scope="module")
-def undisturbed(cluster, digits):
-    """The bytes of a run that nothing happened to."""
-    assert json.loads(cluster.ended(cluster.submit("undisturbed")).stdout)["exit_code"] == 0
-    return cluster.compared("undisturbed")
-
-
 def running_pod(cluster: Cluster, workflow: str) -> str:
     return str(cluster.wait_for(lambda: cluster.pods(workflow, "infer", "Running"))[0])
 

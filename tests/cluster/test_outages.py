@@ -1,6 +1,5 @@
 """What goes wrong with the cluster: controller, store or GPUs are away for a while. Not to be run beside others."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,12 +8,6 @@ import pytest
 from tests.cluster.conftest import Cluster
 
 AWAY_SECONDS = 30
-
-
-@pytest.fixture(scope="module")
-def undisturbed(cluster, digits):
-    assert json.loads(cluster.ended(cluster.submit("undisturbed")).stdout)["exit_code"] == 0
-    return cluster.compared("undisturbed")
 
 
 @contextmanager
