@@ -82,7 +82,7 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.float64]) 
     Returns:
         In [0, 1]; None when there is no positive case.
     """
-    found, called = _at_thresholds(positive, scores)
+    found, called = at_thresholds(positive, scores)
     if not len(found) or not found[-1]:
         return None
     gained = np.diff(found, prepend=0)
@@ -108,12 +108,12 @@ def sensitivity_at_specificity(
     negatives = len(positive) - positives
     if not positives or not negatives:
         return None
-    found, called = _at_thresholds(positive, scores)
+    found, called = at_thresholds(positive, scores)
     allowed = negatives - (called - found) >= specificity * negatives - ROUNDING
     return int(found[allowed].max(initial=0)) / positives
 
 
-def _at_thresholds(
+def at_thresholds(
     positive: NDArray[np.bool_], scores: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many positives, and how many cases, score at or above each distinct score, the highest first."""

@@ -47,8 +47,9 @@ def _segmentation(columns: SegmentationColumns, row: int, picture: Picture) -> d
     shares = [f"{percent(share)} {name}" for name, share in areas if share is not None]
     if shares:
         facts.append(("area", ", ".join(shares), ""))
-    drawn = [name for name, path in (("truth", picture.truth), ("prediction", picture.predicted)) if path is not None]
-    outlined = f"The image with the outlines of {' and '.join(drawn)}." if drawn else "The image."
+    panels = [("ground truth", picture.truth), ("prediction", picture.predicted), ("errors", picture.missed)]
+    beside = [name for name, path in panels if path is not None]
+    outlined = f"The image; beside it {', '.join(beside)}." if beside else "The image."
     measured = ", ".join(f"{name} {value}" for name, value, _ in facts)
     return {"facts": facts, "alt": f"{outlined} {measured}.", "right": None}
 

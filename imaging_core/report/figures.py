@@ -1,16 +1,9 @@
 """Numbers as a person reads them, and the geometry of the page's figures."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imaging_core.metrics.values import mean
-
-BINS = 20
 LARGEST_HEAT_MAP = 30
 """Classes; of more the most frequent confusions are listed instead."""
 
@@ -53,74 +46,6 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar of the histogram, in percent of the plot's width and height."""
-
-    left: float
-    width: float
-    height: float
-    count: int
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """How values in [0, 1] are distributed over the cases.
-
-    Attributes:
-        bars: BINS of equal width; the last one holds 1.
-        ticks: of the vertical axis: height in percent, and count.
-        mean: percent of the width.
-        median: percent of the width.
-        texts: mean, median, quartiles for a person.
-    """
-
-    bars: tuple[Bar, ...]
-    ticks: tuple[tuple[float, int], ...]
-    mean: float
-    median: float
-    cases: int
-    texts: dict[str, str]
-
-
-def histogram(values: NDArray[np.float64]) -> Histogram | None:
-    """The distribution of finite values in [0, 1]; None of nothing."""
-    if not len(values):
-        return None
-    counts = np.histogram(values, bins=BINS, range=(0, 1))[0].tolist()
-    ticks = _ticks(max(counts))
-    top = ticks[-1]
-    average, median = mean(values.tolist()) or 0.0, statistics.median(values.tolist())
-    low, high = np.percentile(values, [25, 75]).tolist()
-    return Histogram(
-        bars=tuple(
-            Bar(100 * k / BINS, 100 / BINS, 100 * count / top, count, f"{k / BINS:.2f} to {(k + 1) / BINS:.2f}")
-            for k, count in enumerate(counts)
-        ),
-        ticks=tuple((100 * tick / top, tick) for tick in ticks),
-        mean=100 * average,
-        median=100 * median,
-        cases=len(values),
-        texts={
-            "mean": figure(average),
-            "median": figure(median),
-            "low": figure(low),
-            "high": figure(high),
-            "least": figure(float(values.min())),
-            "most": figure(float(values.max())),
-        },
-    )
-
-
-def _ticks(largest: int) -> list[int]:
-    """At most five round steps from 0 to at least ``largest``."""
-    step = 1
-    while largest > 4 * step:
-        step = step * 2 if str(step)[0] != "2" else step * 5 // 2
-    return [step * k for k in range(-(-largest // step) + 1)] if largest else [0, 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Pictures of cases: the image at a reduced size, and for a segmentation the outlines of truth and prediction."""
+"""Pictures of cases: the image at a reduced size, and for a segmentation truth, prediction and errors as outlines."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from imaging_core.errors import InferenceError, LostError
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
-from imaging_core.models.card import Card
+from imaging_core.models.card import Card, Output
 from imaging_core.report.outlines import outline
 from imaging_core.store import Source, Store, open_source
 
@@ -47,6 +47,8 @@ class Picture:
         height: in pixels.
         truth: the outline of the ground truth (data of an SVG path), None without one.
         predicted: the outline of the prediction, None without one.
+        missed: the outline of what is true and not said so, None unless both are known.
+        added: the outline of what is said and not true, None unless both are known.
         truth_share: which fraction of the image the ground truth covers; None without one.
         predicted_share: the same of the prediction.
         problem: why there is no picture, or not all of it.
@@ -58,6 +60,8 @@ class Picture:
     height: int = 0
     truth: str | None = None
     predicted: str | None = None
+    missed: str | None = None
+    added: str | None = None
     truth_share: float | None = None
     predicted_share: float | None = None
     problem: str = ""
@@ -123,20 +127,34 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     buffer = io.BytesIO()
     picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
     drawn: dict[str, Any] = {}
-    problem = ""
     if card.task == "segmentation" and case.count == 1:
         truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
-        for name, source in (("truth", truth), ("predicted", predicted)):
-            if source is None:
-                continue
-            try:
-                masks = _masks(source, card)
-            except CaseError as error:
-                problem = error.reason
-                continue
-            drawn[name] = "".join(outline(mask, *picture.size) for mask in masks)
-            drawn[f"{name}_share"] = float(np.logical_or.reduce(masks).mean())
-    return Picture(buffer.getvalue(), extension, *picture.size, **drawn, problem=problem)
+        drawn = _outlines(card.output, truth, predicted, picture.size)
+    return Picture(buffer.getvalue(), extension, *picture.size, **drawn)
+
+
+def _outlines(
+    output: Output, truth: Source | None, predicted: Source | None, size: tuple[int, int]
+) -> dict[str, str | float]:
+    """What is known of the masks, as the fields of a picture."""
+    drawn: dict[str, str | float] = {}
+    known: dict[str, NDArray[np.bool_]] = {}
+    for name, source in (("truth", truth), ("predicted", predicted)):
+        if source is None:
+            continue
+        try:
+            planes = _planes(source, output)
+        except CaseError as error:
+            drawn["problem"] = error.reason
+            continue
+        known[name] = planes
+        drawn[name] = "".join(outline(plane, *size) for plane in planes)
+        drawn[f"{name}_share"] = float(planes.any(axis=0).mean())
+    if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
+        truth_planes, said = known["truth"], known["predicted"]
+        drawn["missed"] = outline(np.logical_or.reduce(truth_planes & ~said), *size)
+        drawn["added"] = outline(np.logical_or.reduce(said & ~truth_planes), *size)
+    return drawn
 
 
 def _open(shard: Dataset, text: str, allowed: Roots) -> Source:
@@ -146,13 +164,13 @@ def _open(shard: Dataset, text: str, allowed: Roots) -> Source:
     return open_source(location)
 
 
-def _masks(source: Source, card: Card) -> list[NDArray[np.bool_]]:
-    """One mask per drawn class; of a multiclass model not class 0, whose outline the others make."""
-    output = card.output
+def _planes(source: Source, output: Output) -> NDArray[np.bool_]:
+    """Drawn classes x height x width; of a multiclass model not class 0, whose outline the others make."""
     mask = decode_mask(source, LIMITS, output.kind)
-    if output.kind == "binary":
-        return [mask]
-    if output.kind == "multilabel":
-        return list(mask)
-    present = set(np.unique(mask).tolist()) - {0, output.ignore}
-    return [mask == index for index in sorted(present)] or [np.zeros(mask.shape, dtype=np.bool_)]
+    match output.kind:
+        case "binary":
+            return np.asarray(mask[np.newaxis])
+        case "multilabel":
+            return np.asarray(mask)
+        case _:
+            return np.stack([mask == index for index in range(1, len(output.classes))])

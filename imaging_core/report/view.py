@@ -3,14 +3,13 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imaging_core import __version__
-from imaging_core.metrics import counts as c
 from imaging_core.metrics.baseline import Baseline
-from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_of
+from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
@@ -18,6 +17,9 @@ from imaging_core.report.gallery import Group
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
+
+if TYPE_CHECKING:
+    from imaging_core.report.plots import Plot
 
 LONG_NAME = 12
 """Longer class names need wider pictures to stand below."""
@@ -83,7 +85,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "task": document["task"],
         "kind": document["kind"],
         "empty_policy": document.get("empty_policy"),
-        "histogram": _histogram(merged),
+        "plots": _plots(merged, document),
         "names": document["classes"],
         "heat": figures.heat_map(document["confusion"]) if "confusion" in document else None,
         "confusions": figures.frequent_confusions(document.get("confusion", []), document["classes"]),
@@ -298,10 +300,12 @@ def _per_class(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _histogram(merged: Merged) -> figures.Histogram | None:
-    columns = merged.columns
-    if not isinstance(columns, SegmentationColumns):
-        return None
-    cases = columns.cases()
-    values = c.per_case(c.iou, cases.counts, cases.empty)
-    return figures.histogram(values[values == values])
+def _plots(merged: Merged, document: Mapping[str, Any]) -> "list[Plot]":
+    if merged.columns is None or not merged.columns.scored.any():
+        return []
+    # importing matplotlib takes as long as all the rest of gather's start
+    from imaging_core.report.classification_plots import classification_plots
+    from imaging_core.report.segmentation_plots import segmentation_plots
+
+    cases = merged.columns.cases()
+    return segmentation_plots(cases) if isinstance(cases, SegmentationCases) else classification_plots(cases, document)

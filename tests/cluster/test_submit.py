@@ -139,7 +139,7 @@ def test_argos_server_shows_the_report_with_its_pictures(runs, cluster, tmp_path
         assert pictures
         assert set(pictures.values()) == {200}
     html = proxy.bodies[f"{base}index.html"].decode()
-    wanted = set(re.findall(r'src="(pictures/[^"]+)"', html))
+    wanted = set(re.findall(r'(?:src|href)="(pictures/[^"]+)"', html))
     assert {path.removeprefix(base) for path in pictures} == wanted
 
 

@@ -1,6 +1,5 @@
 """Numbers for a person: never rounded to look perfect, or like nothing."""
 
-import numpy as np
 import pytest
 
 from imaging_core.report.figures import (
@@ -9,7 +8,6 @@ from imaging_core.report.figures import (
     figure,
     frequent_confusions,
     heat_map,
-    histogram,
     percent,
 )
 
@@ -44,28 +42,6 @@ def test_a_share(share, text):
 )
 def test_a_duration(seconds, text):
     assert duration(seconds) == text
-
-
-def test_a_histogram_holds_every_value_once_and_1_in_its_last_bar():
-    values = np.array([0.0, 0.049, 0.05, 0.5, 0.999, 1.0])
-    drawn = histogram(values)
-    assert [bar.count for bar in drawn.bars if bar.count] == [2, 1, 1, 2]
-    assert drawn.bars[-1].count == 2
-    assert sum(bar.width for bar in drawn.bars) == pytest.approx(100)
-    assert drawn.mean == pytest.approx(100 * values.mean())
-
-
-@pytest.mark.parametrize("n", [1, 3, 4, 5, 9, 21, 99, 1234, 1_000_000])
-def test_a_histograms_axis_has_few_round_steps_and_reaches_the_highest_bar(n):
-    ticks = [count for _, count in histogram(np.zeros(n)).ticks]
-    assert ticks[0] == 0
-    assert ticks[-1] >= n
-    assert len(ticks) <= 5
-    assert all(str(tick).strip("0") in {"", *"123456789", "15", "25", "75", "125"} for tick in ticks)
-
-
-def test_a_histogram_of_nothing_is_none():
-    assert histogram(np.zeros(0)) is None
 
 
 def test_a_heat_maps_rows_are_shares_of_the_true_class():

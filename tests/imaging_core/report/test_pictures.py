@@ -92,6 +92,21 @@ class TestDraw:
             assert Image.open(io.BytesIO(picture.data)).size == (picture.width, picture.height) == (240, 180)
             assert picture.problem == ""
 
+    def test_errors_are_what_truth_and_prediction_do_not_share(self, tmp_path):
+        segmentation = segmentation_run(tmp_path, 1, 10)
+        (record,) = segmentation.records
+        truth, predicted = f"data/masks/{int(record.case)}.png", f"run/{record.outputs['mask']}"
+        for file, columns in ((truth, slice(60, 160)), (predicted, slice(90, 210))):
+            mask = np.zeros((180, 240), dtype=np.uint8)
+            mask[40:120, columns] = 255
+            Image.fromarray(mask).save(tmp_path / file)
+        store = segmentation.write(tmp_path)
+        picture = draw(store, merge(store), [0])[0]
+        missed, added = np.zeros((2, 180, 240), dtype=bool)
+        missed[40:120, 60:90], added[40:120, 160:210] = True, True
+        for path, expected in ((picture.missed, missed), (picture.added, added)):
+            assert (filled(path, 240, 180) ^ expected).sum() <= 2 * (80 + 50)
+
     def test_a_picture_that_is_gone_says_so_in_its_place(self, tmp_path):
         segmentation = segmentation_run(tmp_path, 4, 10)
         store = segmentation.write(tmp_path)
@@ -103,6 +118,7 @@ class TestDraw:
         assert (pictures[0].data, pictures[0].problem) == (b"", "the image is not there")
         assert pictures[1].data
         assert pictures[1].truth is None
+        assert pictures[1].missed is None
         assert "mask" in pictures[1].problem
         assert pictures[2].predicted is None
         assert "not there" in pictures[2].problem
