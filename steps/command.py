@@ -24,6 +24,7 @@ from imaging_core.errors import (
     EXIT_USAGE,
     InferenceError,
 )
+from imaging_core.report.cost import Price
 from imaging_core.store import Location
 
 ARGPARSE_USAGE = 2
@@ -143,6 +144,15 @@ def count_or_percentage(text: str) -> int | float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is neither a count (5) nor a percentage (2%)")
+
+
+def price(text: str) -> str:
+    """What an hour costs, such as ``2.50 EUR``; argparse shows the error of anything else."""
+    try:
+        Price.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def location(text: str) -> Location:

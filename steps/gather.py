@@ -7,11 +7,12 @@ from pathlib import Path
 from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from imaging_core.metrics.merge import merge
+from imaging_core.report.cost import Price
 from imaging_core.report.terminal import headline
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import Report, write_report
 from imaging_core.store import Location, open_store
-from steps.command import count_or_percentage, run_step
+from steps.command import count_or_percentage, price, run_step
 from steps.outputs import HELP, write_outputs
 
 EPILOG = """\
@@ -30,7 +31,8 @@ def main(arguments: Sequence[str] | None) -> int:
     store = open_store(Location.parse(options.run))
     store.sweep()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
-    report = write_report(store, merged, Rules(options.max_failed, options.require_one_class))
+    hourly = Price.parse(options.price_per_hour) if options.price_per_hour else None
+    report = write_report(store, merged, Rules(options.max_failed, options.require_one_class), hourly)
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
     write_outputs(options.outputs, _outputs(report))
@@ -75,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="FEATURE",
         help="metrics also by the values of this feature, such as sex, age or scanner; repeat for more",
+    )
+    parser.add_argument(
+        "--price-per-hour",
+        type=price,
+        metavar="PRICE",
+        help="what the machine or GPU of one shard costs an hour, such as '2.50 EUR': the report says what was spent",
     )
     parser.add_argument(
         "--outputs",

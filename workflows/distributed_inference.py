@@ -96,6 +96,7 @@ def distributed_inference(
             *(["--require-one-class"] if parameters.require_one_class else []),
             *(["--patient", parameters.patient] if parameters.patient is not None else []),
             *(word for name in parameters.group_by for word in ("--group-by", name)),
+            *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
         ],
         outputs=[
             *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),

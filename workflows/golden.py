@@ -36,6 +36,7 @@ _EVERYTHING = Parameters(
     require_one_class=True,
     patient="patient id",
     group_by=("sex", "age"),
+    price_per_hour="2.50 EUR",
     probabilities=True,
     device="cuda",
     cache="s3://cache/medical images",

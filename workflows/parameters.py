@@ -12,7 +12,7 @@ CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by"}
+ADDED = {"patient", "group_by", "price_per_hour"}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -36,6 +36,7 @@ class Parameters:
         require_one_class: whether results of mixed compute classes are an error.
         patient: the feature that names a case's patient, for intervals; None when cases stand for themselves.
         group_by: the features by which metrics are wanted.
+        price_per_hour: what the machine of one shard costs, such as ``2.50 EUR``, for the report; None when unknown.
         probabilities: whether probability maps are written too.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
@@ -60,6 +61,7 @@ class Parameters:
     require_one_class: bool = False
     patient: str | None = None
     group_by: tuple[str, ...] = ()
+    price_per_hour: str | None = None
     probabilities: bool = False
     device: Device = "auto"
     cache: str | None = None

@@ -1,6 +1,8 @@
 """``run.json``: what was asked, written before anything else, so that a run can be understood and resumed."""
 
+import getpass
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ class RunRecord:
         model: SHA-256 of the model card's bytes.
         versions: of this project, Python and the packages that matter here.
         host: the machine that began it.
+        user: who began it there; empty when that was not recorded.
         pods: how its pods run; None for a run that began on this machine.
     """
 
@@ -36,13 +39,14 @@ class RunRecord:
     model: str
     versions: dict[str, str]
     host: str
+    user: str = ""
     pods: Pods | None = None
 
     @classmethod
     def now(cls, parameters: Parameters, dataset: str, model: str, pods: Pods | None = None) -> "RunRecord":
         """The record of a run that begins now, on this machine."""
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(created, parameters, dataset, model, _versions(), platform.node(), pods)
+        return cls(created, parameters, dataset, model, _versions(), platform.node(), _user(), pods)
 
     def write(self, store: Store) -> None:
         """Put it below the run's prefix."""
@@ -61,6 +65,7 @@ class RunRecord:
                 "digests": {"dataset": self.dataset, "model": self.model},
                 "versions": self.versions,
                 "host": self.host,
+                "user": self.user,
                 **({} if self.pods is None else {"pods": asdict(self.pods)}),
             }
         )
@@ -80,11 +85,20 @@ def read_record(store: Store) -> RunRecord:
             raise DataError(f"{where}: format {value['format']} is not {FORMAT}; use the version that began the run")
         parameters = Parameters.from_json(value["parameters"], where)
         digests = value["digests"]
-        created, versions, host = str(value["created"]), dict(value["versions"]), str(value["host"])
+        created, versions = str(value["created"]), dict(value["versions"])
+        host, user = str(value["host"]), str(value.get("user", ""))
         pods = Pods(**checked_fields(Pods, value["pods"], f"{where}: pods")) if "pods" in value else None
-        return RunRecord(created, parameters, str(digests["dataset"]), str(digests["model"]), versions, host, pods)
+        dataset, model = str(digests["dataset"]), str(digests["model"])
+        return RunRecord(created, parameters, dataset, model, versions, host, user, pods)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{where}: not the record of a run ({type(error).__name__}: {error})") from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
 
 
 def _versions() -> dict[str, str]:

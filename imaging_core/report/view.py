@@ -13,6 +13,7 @@ from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
+from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
@@ -37,6 +38,7 @@ class Inputs:
         groups: the cases to show.
         pictures: by row.
         times: of the shards that have them.
+        price: of the machine of one shard, where it is known.
         record: ``run.json``, or empty.
         location: of the run, as text.
         commands: what to type next, each with its reason.
@@ -49,6 +51,7 @@ class Inputs:
     groups: Sequence[Group]
     pictures: Mapping[int, Picture]
     times: Sequence[ShardTime]
+    price: Price | None
     record: Mapping[str, Any]
     location: str
     commands: Sequence[tuple[str, str]]
@@ -102,6 +105,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "ids_shown": SHOWN,
         "balance": balance(inputs.times),
         "cached": cached(inputs.times),
+        "spent": spent(inputs.times, inputs.price),
         "version": __version__,
     }
 

@@ -8,6 +8,7 @@ from imaging_core import run
 from imaging_core.metrics.baseline import baseline
 from imaging_core.metrics.merge import Merged
 from imaging_core.report import page
+from imaging_core.report.cost import Price
 from imaging_core.report.document import metrics_document
 from imaging_core.report.gallery import choose
 from imaging_core.report.pictures import draw
@@ -36,10 +37,11 @@ class Report:
     ui: Mapping[str, bytes]
 
 
-def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
+def write_report(store: Store, merged: Merged, rules: Rules, price: Price | None = None) -> Report:
     """Write ``predictions.csv``, both pages with their pictures, and last ``metrics.json``.
 
-    Pictures of an earlier report that this one does not show are removed.
+    With the price of a shard's machine the pages say what the run cost. Pictures of an earlier report that this one
+    does not show are removed.
     """
     verdict = judge(merged, rules)
     document = metrics_document(merged, verdict)
@@ -60,6 +62,7 @@ def write_report(store: Store, merged: Merged, rules: Rules) -> Report:
             groups=groups,
             pictures=pictures,
             times=times,
+            price=price,
             record=record,
             location=str(store.root),
             commands=commands,
