@@ -3,8 +3,8 @@
     python isic_reference.py WEIGHTS.safetensors BATCH OUT IMAGE MASK [IMAGE MASK]...
 
 Runs a SegNet (batch normalisation, unpooling) at 192 x 192 over the images in batches of BATCH, the last one padded
-with zeros, in one thread. Writes OUT/<number>.png at each image's size, and OUT/figures.json with the IoU of each image
-at its own size and at the model's.
+with zeros, in one thread. Writes OUT/<number>.png at each image's size, and OUT/figures.json with every metric of each
+image at its own size, and DeepHealth's IoU at the model's.
 """
 
 import json
@@ -48,6 +48,22 @@ def iou(said, true):
     return float((np.sum(said & true) + 1e-6) / (np.sum(said | true) + 1e-6))
 
 
+def metrics(said, true):
+    """Each metric of one image by its textbook formula, both sides holding something."""
+    both = np.sum(said & true)
+    jaccard = both / np.sum(said | true)
+    return {
+        "iou": float(jaccard),
+        "dice": float(2 * both / (np.sum(said) + np.sum(true))),
+        "thresholded_jaccard": float(jaccard if jaccard >= 0.65 else 0),
+        "recall": float(both / np.sum(true)),
+        "precision": float(both / np.sum(said)),
+        "specificity": float(np.sum(~said & ~true) / np.sum(~true)),
+        "pixel_accuracy": float(np.mean(said == true)),
+        "volume_difference": float(abs(np.sum(said) - np.sum(true)) / np.sum(true)),
+    }
+
+
 def main(weights, batch, out, *paths):
     torch.set_num_threads(1)
     batch = int(batch)
@@ -75,7 +91,7 @@ def main(weights, batch, out, *paths):
                 torch.from_numpy(truth)[None, None].float(), (SIDE, SIDE), mode="nearest"
             )
             small_iou = iou(small[0, 0].numpy() >= 0.5, small_truth[0, 0].numpy() > 0)
-            figures.append({"iou": iou(full, truth), "iou_deephealth": small_iou})
+            figures.append({**metrics(full, truth), "iou_deephealth": small_iou})
     (Path(out) / "figures.json").write_text(json.dumps(figures))
 
 

@@ -1,7 +1,8 @@
-"""Five real dermoscopic images through split and infer: the pixels and the IoU of a plain script."""
+"""Five real dermoscopic images through split, infer and gather: the pixels and the metrics of a plain script."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,10 +72,28 @@ def test_every_pixel_of_every_mask_is_the_references(inferred):
         assert (ours == reference).all()
 
 
-def test_both_ious_are_the_references(inferred):
+def test_deephealths_iou_of_each_image_is_the_references(inferred):
     figures = json.loads((inferred / "reference" / "figures.json").read_text())
     for record, expected in zip(records(inferred / "run").values(), figures, strict=True):
         intersection, union = record.deephealth
         assert (intersection + 1e-6) / (union + 1e-6) == expected["iou_deephealth"]
-        counts = record.counts[1]
-        assert (counts.tp + 1e-6) / (counts.tp + counts.fp + counts.fn + 1e-6) == expected["iou"]
+
+
+def test_the_figures_are_printed_beside_the_published_ones(inferred, shared_data, capfd):
+    folders = ("--images", str(shared_data / "isic/images"), "--masks", str(shared_data / "isic/masks"))
+    call("-m", "benchmarks.isic_2017", *folders, "--model", "segnet", "--out", "literature", cwd=inferred)
+    said = capfd.readouterr().out
+    expected = [figure["iou_deephealth"] for figure in json.loads((inferred / "reference/figures.json").read_text())]
+    assert re.search(rf"iou_deephealth, ours +{sum(expected) / 5:.3f}   95 % 0\.\d+ to 0\.\d+", said)
+    assert re.search(r"SegNet, DeepHealth +0\.770", said)
+    assert "these are of 5, so that they cannot be compared" in said
+
+
+def test_every_metric_is_the_mean_of_the_references(inferred):
+    call("-m", "steps.gather", "--run", "run", cwd=inferred)
+    metrics = json.loads((inferred / "run/report/metrics.json").read_text())["metrics"]
+    figures = json.loads((inferred / "reference" / "figures.json").read_text())
+    assert set(metrics) == set(figures[0])
+    for name, values in metrics.items():
+        expected = sum(figure[name] for figure in figures) / len(figures)
+        assert values["mean"] == pytest.approx(expected, rel=0, abs=1e-12), name
