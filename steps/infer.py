@@ -1,6 +1,7 @@
 """Infers one shard of a run: ``python -m steps.infer``."""
 
 import argparse
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ shard is complete, even with failed cases; steps.gather decides whether they are
 
 def main(arguments: Sequence[str] | None) -> int:
     """Infer as the arguments say; returns the exit code."""
+    begun = time.monotonic()
     options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # they quote metadata, which may name patients
     request = Request(
@@ -41,7 +43,8 @@ def main(arguments: Sequence[str] | None) -> int:
     say = _log()
     summary = infer_shard(request, say)
     say(_words(summary))
-    write_outputs(options.outputs, {state: str(summary[state]) for state in ("done", "failed")})
+    counts = {state: str(summary[state]) for state in ("done", "failed")}
+    write_outputs(options.outputs, {**counts, "seconds": f"{time.monotonic() - begun:.3f}"})
     if options.profile:
         for line in profile(read_stages(open_store(request.run), [request.shard])):
             say(line)
@@ -115,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"fail a case one of whose files is longer (default {limits.encoded_bytes})",
     )
     add("--profile", action="store_true", help="say how much each stage works and waits, and which one limits")
-    add("--outputs", type=Path, metavar="FOLDER", help=f"{HELP}: done, failed")
+    add("--outputs", type=Path, metavar="FOLDER", help=f"{HELP}: done, failed, seconds")
     add("--retry-failed", action="store_true", help="do all failed cases again, not only those that failed temporarily")
     return parser
 

@@ -81,7 +81,7 @@ def distributed_inference(
             *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),
         ],
         inputs=[Parameter(name="shard")],
-        outputs=[output("done"), output("failed")],
+        outputs=[output("done"), output("failed"), output("seconds")],
         gpus=gpus,
         metrics=_infer_metrics(gpus),
         semaphore=pods.semaphore,
@@ -216,7 +216,10 @@ def _report(parameters: Parameters, pods: Pods) -> list[Artifact]:
 
 
 def _infer_metrics(gpus: int) -> Metrics:
-    """For Prometheus, by Argo's controller: cases done and failed, seconds per shard, seconds that GPUs were held."""
+    """For Prometheus, by Argo's controller: cases done and failed, seconds per shard, seconds that GPUs were held.
+
+    Argo's own duration counts from when a pod was asked for, and so the waiting for a GPU, too; the step's does not.
+    """
     done, failed = (
         _counter(f"cases_{state}", f"Cases {state}, by shard that ended", f"{{{{outputs.parameters.{state}}}}}")
         for state in ("done", "failed")
@@ -224,11 +227,12 @@ def _infer_metrics(gpus: int) -> Metrics:
     seconds = model(
         Prometheus,
         name=f"{PROMETHEUS}_shard_seconds",
-        help="Duration of a shard",
+        help="Duration of a shard, waiting for its pod included",
         labels=[model(MetricLabel, key="status", value="{{status}}")],
         histogram=model(Histogram, value="{{duration}}", buckets=list(SHARD_SECONDS)),
     )
-    held = _counter("gpu_seconds", "Seconds that GPUs were held", f"{{{{=asFloat(duration) * {gpus}}}}}", when=None)
+    seconds_held = f"{{{{=asFloat(outputs.parameters.seconds) * {gpus}}}}}"
+    held = _counter("gpu_seconds", "Seconds for which GPUs were held by shards that ended", seconds_held)
     return model(Metrics, prometheus=[done, failed, seconds, *([held] if gpus else [])])
 
 

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
+import ssl
 import subprocess
 import sys
 import time
+import urllib.request
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +32,7 @@ POD_ENDPOINT = "http://minio.argo:9000"
 SECRET = "bucket-credentials"  # noqa: S105 - a name
 NEEDED = ("KUBECONFIG", "ARGO_SERVER", "ARGO_TOKEN", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "STEP_IMAGES")
 WAIT_SECONDS = 240
+METRIC = r"^argo_workflows_distributed_inference_(\w+)(?:\{.*\})? (\S+)$"
 
 
 @dataclass
@@ -45,6 +50,19 @@ class Cluster:
         said = subprocess.run(command, input=stdin, capture_output=True, text=True, env=self.environment)
         assert said.returncode == 0, f"{' '.join(command)}: {said.stderr}"
         return said.stdout
+
+    def metrics(self) -> dict[str, float]:
+        """What Prometheus would be told of this project, summed over labels: name without prefix to value."""
+        running = ("-l", "app=workflow-controller", "--field-selector=status.phase=Running")
+        address = self.kubectl("-n", "argo", "get", "pods", *running, "-o", "jsonpath={.items[0].status.podIP}")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with urllib.request.urlopen(f"https://{address}:9090/metrics", context=context) as response:
+            told = response.read().decode()
+        sums: dict[str, float] = defaultdict(float)
+        for name, value in re.findall(METRIC, told, re.MULTILINE):
+            sums[name.removesuffix("_total")] += float(value)
+        return sums
 
     def start(self, *arguments: str, api: str = "server", **variables: str) -> "subprocess.Popen[str]":
         environment = self.environment | variables
@@ -106,6 +124,11 @@ class Cluster:
     def workflow(self, name: str) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(self.kubectl("get", "workflow", name, "-o", "json"))
         return value
+
+    def steps(self, workflow: str, step: str) -> list[dict[str, Any]]:
+        """What Argo says of each pod that there was for a step."""
+        nodes = self.workflow(workflow).get("status", {}).get("nodes", {}).values()
+        return [node for node in nodes if node["type"] == "Pod" and node.get("templateName") == step]
 
     def kubeconfig(self, path: Path, token: str) -> str:
         """The cluster's own, with another user; where it was written."""

@@ -44,25 +44,18 @@ def test_a_process_that_is_killed_is_begun_anew(cluster, digits, undisturbed):
     said = cluster.ended(workflow)
     assert said.returncode == 0, said.stdout
     assert cluster.compared("killed") == undisturbed
-    assert attempts(cluster, workflow) == 3
+    assert len(cluster.steps(workflow, "infer")) == 3, "of two shards"
 
 
 def unique(cluster: Cluster, pod: str) -> str:
     return cluster.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
 
 
-def attempts(cluster: Cluster, workflow: str) -> int:
-    """How many pods there were for the two shards."""
-    nodes = cluster.workflow(workflow)["status"]["nodes"].values()
-    return sum(node["type"] == "Pod" and node.get("templateName") == "infer" for node in nodes)
-
-
 def test_too_little_memory_is_said_and_resume_with_more_does_the_rest(cluster, digits, undisturbed):
     workflow = cluster.submit("memory", "--memory", "150Mi")
 
     def out_of_memory() -> bool:
-        nodes = cluster.workflow(workflow).get("status", {}).get("nodes", {}).values()
-        return any(node.get("templateName") == "infer" and "OOMKilled" in str(node.get("message")) for node in nodes)
+        return any("OOMKilled" in str(node.get("message")) for node in cluster.steps(workflow, "infer"))
 
     assert cluster.wait_for(out_of_memory)
     assert "OOMKilled" in cluster.call("status", workflow).stdout
@@ -121,8 +114,7 @@ def test_a_damaged_image_is_one_failed_case_and_whether_that_is_acceptable_is_sa
         assert said["metrics"]["complete"]
     status = cluster.call("status", strict)
     assert "gather     failed with exit code 1 (not acceptable)" in status.stdout
-    nodes = cluster.workflow(strict)["status"]["nodes"].values()
-    gathers = [node for node in nodes if node["type"] == "Pod" and node.get("templateName") == "gather"]
+    gathers = cluster.steps(strict, "gather")
     assert len(gathers) == 1, "what is not acceptable is not tried again"
     outputs = {each["name"]: each.get("value") for each in gathers[0]["outputs"]["parameters"]}
     assert (outputs["done"], outputs["failed"]) == ("358", "1")

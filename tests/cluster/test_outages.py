@@ -1,5 +1,6 @@
 """What goes wrong with the cluster: controller, store or GPUs are away for a while. Not to be run beside others."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -74,3 +75,7 @@ def test_too_few_gpus_are_waited_for_and_named_meanwhile(cluster, digits, undist
         cluster.kubectl(*patch, sizes % ("null", "null"))
     assert said.returncode == 0, said.stdout
     assert cluster.compared("gpus") == undisturbed
+    times = [
+        json.loads(cluster.store("gpus").get(f"results/{shard}/timing.json"))["seconds"] for shard in ("000", "001")
+    ]
+    assert cluster.metrics()["gpu_seconds"] == pytest.approx(sum(times), rel=0.2), "not the time of waiting for a GPU"
