@@ -7,7 +7,8 @@ Nature Methods 21) and MONAI:
   beyond the image is not of it, so that a mask which touches the image's edge has a border there;
 - HD95 is the larger of the two directed 95th percentiles, each interpolated between neighbouring values (medpy takes
   one percentile of both directions' distances together);
-- ASSD is the mean over the border pixels of both sides together (medpy: the mean of both sides' means);
+- ASSD is the mean over the border pixels of both sides together, the longer border weighing more (as in medpy; not the
+  mean of both sides' means);
 - surface Dice counts border pixels (DeepMind's surface-distance weighs each by the area of surface that it stands for).
 
 Distances are those of centres of pixels, each found exactly by a k-d tree over the other border: borders have far
