@@ -12,7 +12,7 @@ CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by"}
+ADDED = {"patient", "group_by", "surface_distances", "lesions"}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -37,6 +37,8 @@ class Parameters:
         patient: the feature that names a case's patient, for intervals; None when cases stand for themselves.
         group_by: the features by which metrics are wanted.
         probabilities: whether probability maps are written too.
+        surface_distances: the tolerance, in pixels, at which surfaces are measured too; None when they are not.
+        lesions: whether lesions are counted too.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
             result.
@@ -61,6 +63,8 @@ class Parameters:
     patient: str | None = None
     group_by: tuple[str, ...] = ()
     probabilities: bool = False
+    surface_distances: float | None = None
+    lesions: bool = False
     device: Device = "auto"
     cache: str | None = None
     retry_failed: bool = False
