@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import math
 import os
 import signal
 import socket
@@ -168,6 +169,14 @@ def positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def distance(text: str) -> float:
+    """A finite number of at least 0; argparse shows the error of anything else."""
+    with suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

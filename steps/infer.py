@@ -9,10 +9,11 @@ from typing import Any
 
 from imaging_core.decode.case import Limits
 from imaging_core.errors import EXIT_DONE
+from imaging_core.inference.measured import Measures
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.report.stages import profile, read_stages
 from imaging_core.store import Location, open_store
-from steps.command import location, positive, run_step
+from steps.command import distance, location, positive, run_step
 from steps.outputs import HELP, write_outputs
 
 EXAMPLE = """\
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None) -> int:
         threads=options.threads_per_step,
         device=options.device,
         probabilities=options.probabilities,
+        measures=Measures(options.surface_distances, options.lesions),
         cache=options.cache,
         limits=Limits(pixels=options.max_pixels, encoded_bytes=options.max_bytes),
         retry_failed=options.retry_failed,
@@ -97,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a GPU when there is one (default)"
     )
     add("--probabilities", action="store_true", help="write float32 probability maps too (segmentation)")
+    add(
+        "--surface-distances",
+        type=distance,
+        nargs="?",
+        const=1.0,
+        metavar="TOLERANCE",
+        help="measure how far predicted and true borders lie apart, too: HD95, ASSD, and surface Dice with this "
+        "tolerance in pixels (1 when it is left out)",
+    )
+    add("--lesions", action="store_true", help="count the lesions found, missed and imagined, too (segmentation)")
     add(
         "--cache",
         type=location,

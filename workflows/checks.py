@@ -39,7 +39,7 @@ def check_inputs(parameters: Parameters) -> Inputs:
 
     Raises:
         DataError: one of them is missing or not usable; the message names it and the fix.
-        UsageError: the dataset has no such feature.
+        UsageError: the dataset has no such feature, or a classification is asked for what only masks have.
         ConfigurationError: no cache can be at the location that is given for it.
     """
     if parameters.cache is not None:
@@ -62,6 +62,10 @@ def _dataset(parameters: Parameters) -> Input:
 def _model(parameters: Parameters) -> Input:
     location = Location.parse(parameters.model)
     card, digest = read_bundle_card(location)
+    asked = (parameters.probabilities, parameters.surface_distances is not None, parameters.lesions)
+    if card.task != "segmentation" and any(asked):
+        wrong = ("--probabilities", "--surface-distances", "--lesions")[asked.index(True)]
+        raise UsageError(f"{wrong} is for segmentation; {location.for_person()} is for {card.task}")
     try:
         open_source(location.join(card.weights.file)).size()
     except MissingError as error:

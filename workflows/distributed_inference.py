@@ -53,6 +53,7 @@ def distributed_inference(
     """
     pods = pods or Pods()
     gpus = pods.gpus_of(parameters.device)
+    tolerance = parameters.surface_distances
     split = _step(
         "split",
         parameters,
@@ -76,6 +77,8 @@ def distributed_inference(
             *("--device", parameters.device),
             *(["--cache", parameters.cache] if parameters.cache is not None else []),
             *(["--probabilities"] if parameters.probabilities else []),
+            *(["--surface-distances", str(tolerance)] if tolerance is not None else []),
+            *(["--lesions"] if parameters.lesions else []),
             *(["--retry-failed"] if parameters.retry_failed else []),
             *(["--max-pixels", str(parameters.max_pixels)] if parameters.max_pixels is not None else []),
             *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from imaging_core.errors import InferenceError
 from imaging_core.store import Location
-from steps.command import count_or_percentage, positive, price
+from steps.command import count_or_percentage, distance, positive, price
 from workflows.parameters import CaseNames, Device, Parameters, Policy
 
 OWN_COMMAND = "python -m workflows.distributed_inference"
@@ -48,6 +48,10 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
     result.add_argument("--price-per-hour", type=price, metavar="PRICE", help=_PRICE)
     result.add_argument("--probabilities", action="store_true", default=None, help="write probability maps too")
+    result.add_argument(
+        "--surface-distances", type=distance, nargs="?", const=1.0, metavar="TOLERANCE", help=_SURFACE_DISTANCES
+    )
+    result.add_argument("--lesions", action="store_true", default=None, help=_LESIONS)
     result.add_argument("--case-names", choices=get_args(CaseNames), help=_CASE_NAMES)
     result.add_argument("--retry-failed", action="store_true", default=None, help=_RETRY_FAILED)
 
@@ -65,6 +69,10 @@ _ONE_CLASS = "results from different hardware or library versions are not accept
 _PATIENT = "the feature that names a case's patient: 95 %% intervals then draw whole patients, not cases"
 _GROUP_BY = "metrics also by the values of this feature, such as sex, age or scanner; repeat for more"
 _PRICE = "what the machine or GPU of one shard costs an hour, such as '2.50 EUR': the report says what was spent"
+_SURFACE_DISTANCES = (
+    "segmentation: HD95, ASSD, and surface Dice with this tolerance in pixels (1 when it is left out); more work"
+)
+_LESIONS = "segmentation: which lesions (connected components) are found; more work"
 _CASE_NAMES = "name cases in reports by their file (default), or by index only: file names may hold patients' names"
 _RETRY_FAILED = "also try cases again that failed for a lasting reason"
 

@@ -12,7 +12,7 @@ CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by", "price_per_hour"}
+ADDED = {"patient", "group_by", "price_per_hour", "surface_distances", "lesions"}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -38,6 +38,8 @@ class Parameters:
         group_by: the features by which metrics are wanted.
         price_per_hour: what the machine of one shard costs, such as ``2.50 EUR``, for the report; None when unknown.
         probabilities: whether probability maps are written too.
+        surface_distances: the tolerance, in pixels, at which surfaces are measured too; None when they are not.
+        lesions: whether lesions are counted too.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
             result.
@@ -63,6 +65,8 @@ class Parameters:
     group_by: tuple[str, ...] = ()
     price_per_hour: str | None = None
     probabilities: bool = False
+    surface_distances: float | None = None
+    lesions: bool = False
     device: Device = "auto"
     cache: str | None = None
     retry_failed: bool = False

@@ -16,7 +16,7 @@ from workflows.parameters import Parameters, checked_fields
 from workflows.pods import Pods
 
 FORMAT = 1
-PACKAGES = ("hera", "minio", "numpy", "pillow", "pyyaml", "tifffile", "torch")
+PACKAGES = ("hera", "minio", "numpy", "pillow", "pyyaml", "scipy", "tifffile", "torch")
 
 
 @dataclass(frozen=True, slots=True)

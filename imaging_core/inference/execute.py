@@ -92,7 +92,14 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
 
 def _head(card: Card, device: Device, request: Request) -> Head:
     if card.task == "segmentation":
-        return SegmentationHead(card, device, request.limits, request.decoders, probabilities=request.probabilities)
+        return SegmentationHead(
+            card,
+            device,
+            request.limits,
+            request.decoders,
+            probabilities=request.probabilities,
+            measures=request.measures,
+        )
     return ClassificationHead(card, device)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from imaging_core import run
 from imaging_core.errors import DataError
+from imaging_core.inference.measured import Lesions, Surfaces, by_text, read_lesions
 
 State = Literal["done", "failed", "skipped"]
 STATES: tuple[State, ...] = ("done", "failed", "skipped")
@@ -41,6 +42,8 @@ class Record:
         scores: the model's activated output per class, float32 values in their shortest decimal form.
         counts: class index to confusion counts, segmentation with ground truth. A binary model has class 1 only.
         deephealth: intersection and union in pixels at the model's input size, both sides thresholded at >= 0.5.
+        surface: of each class of ``counts`` how far the borders lie apart, where it was asked for.
+        lesions: of each class of ``counts`` the lesions found, missed and imagined, where they were asked for.
         outputs: name ("mask", "probabilities") to key below the run.
     """
 
@@ -56,6 +59,8 @@ class Record:
     scores: tuple[float, ...] | None = None
     counts: Mapping[int, Counts] | None = None
     deephealth: tuple[int, int] | None = None
+    surface: Surfaces | None = None
+    lesions: Mapping[int, Lesions] | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     def to_line(self) -> bytes:
@@ -68,6 +73,10 @@ class Record:
             values[name] = value
         if self.counts is not None:
             values["counts"] = {str(index): [c.tp, c.fp, c.fn, c.tn] for index, c in self.counts.items()}
+        if self.surface is not None:
+            values["surface"] = self.surface.to_json()
+        if self.lesions is not None:
+            values["lesions"] = by_text(self.lesions)
         return run.to_json_line(values)
 
     @classmethod
@@ -80,9 +89,13 @@ class Record:
                     values[name] = tuple(values[name])
             if "counts" in values:
                 values["counts"] = {int(index): Counts(*counts) for index, counts in values["counts"].items()}
+            if "surface" in values:
+                values["surface"] = Surfaces.from_json(values["surface"])
+            if "lesions" in values:
+                values["lesions"] = read_lesions(values["lesions"])
             record = cls(**values)
             record._check()
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise DataError(f"{where}: not a ledger line ({error}); delete this part and resume the run") from error
         return record
 

@@ -9,6 +9,7 @@ from typing import Any
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import Record, read_part
+from imaging_core.inference.measured import Measures
 from imaging_core.metrics.provenance import read_provenance
 from imaging_core.store import Store
 
@@ -20,16 +21,27 @@ class Again:
     Attributes:
         failed: all failed ones (``--retry-failed``).
         without: done ones that lack this output (``"probabilities"`` when it is asked for).
+        measures: scored ones that lack one of these, or have surface distances at another tolerance.
     """
 
     failed: bool = False
     without: str | None = None
+    measures: Measures = Measures()  # noqa: RUF009 - it is frozen
 
     def wants(self, record: Record) -> bool:
         """Whether this case is to be done again."""
         if record.state == "failed":
             return self.failed or record.temporary
-        return record.state == "done" and self.without is not None and self.without not in record.outputs
+        if record.state == "skipped":
+            return False
+        return (self.without is not None and self.without not in record.outputs) or self._lacks_measure(record)
+
+    def _lacks_measure(self, record: Record) -> bool:
+        if record.counts is None:
+            return False
+        tolerance = self.measures.surface_tolerance
+        at_tolerance = record.surface is not None and record.surface.tolerance == tolerance
+        return (tolerance is not None and not at_tolerance) or (self.measures.lesions and record.lesions is None)
 
 
 @dataclass(frozen=True, slots=True)

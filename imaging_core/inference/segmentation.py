@@ -14,6 +14,8 @@ from imaging_core.decode.mask import decode_mask
 from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
 from imaging_core.inference.head import Outcome, Said
+from imaging_core.inference.measure import measure
+from imaging_core.inference.measured import Measures
 from imaging_core.inference.outputs import to_png, to_tiff
 from imaging_core.inference.preprocess import resize
 from imaging_core.inference.score import count, overlap
@@ -27,15 +29,22 @@ HALF = 0.5
 
 
 class SegmentationHead:
-    """Makes masks, and probability maps on request."""
+    """Makes masks, and probability maps on request; ``measures`` is what is taken of scored masks beside counts."""
 
     figure = "IoU"
 
     def __init__(
-        self, card: Card, device: Device, limits: Limits, decoders: tuple[Decoder, ...], *, probabilities: bool
+        self,
+        card: Card,
+        device: Device,
+        limits: Limits,
+        decoders: tuple[Decoder, ...],
+        *,
+        probabilities: bool,
+        measures: Measures = Measures(),  # noqa: B008 - it is frozen
     ) -> None:
         self.card, self.device, self.limits, self.decoders = card, device, limits, decoders
-        self.probabilities = probabilities
+        self.probabilities, self.measures = probabilities, measures
         self.maps: Tensor
         self.finite: Download
 
@@ -128,6 +137,7 @@ class _SealedMaps:
             kind = self.head.card.output.kind
             true = decode_mask(truth.mask, self.head.limits, kind, self.head.decoders)
             fields["counts"] = count(mask, true, self.head.card.output)
+            fields |= measure(mask, true, self.head.card.output, self.head.measures)
             if self.at_input_size is not None:
                 fields["deephealth"] = overlap(self.at_input_size.wait(), true)
                 figure = float(deephealth_per_case(np.array([fields["deephealth"]]))[0])

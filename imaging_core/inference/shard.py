@@ -16,6 +16,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, UsageError
 from imaging_core.inference.fit import check_fit
+from imaging_core.inference.measured import Measures
 from imaging_core.inference.progress import ProgressFile
 from imaging_core.inference.recorder import write_summary
 from imaging_core.inference.resume import Again, Kept, read_kept
@@ -37,6 +38,7 @@ class Request:
         threads: for computing, for decoding and for finishing, each.
         device: ``auto``, ``cpu`` or ``cuda``.
         probabilities: whether to write probability maps.
+        measures: what to take of scored masks beside counts.
         cache: where what was inferred in other runs is found and kept; None for nowhere.
         limits: what one case may cost.
         retry_failed: whether to do all failed cases again.
@@ -49,6 +51,7 @@ class Request:
     threads: int
     device: Literal["auto", "cpu", "cuda"] = "auto"
     probabilities: bool = False
+    measures: Measures = Measures()  # noqa: RUF009 - it is frozen
     cache: Location | None = None
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     retry_failed: bool = False
@@ -96,7 +99,7 @@ def infer_shard(request: Request, say: Callable[[str], None]) -> Mapping[str, An
 
     Raises:
         DataError: run, shard or bundle cannot be used, or do not belong together.
-        UsageError: probability maps of a classification model.
+        UsageError: probability maps, surface distances or lesions of a classification model.
         Whatever ends a step: see :mod:`imaging_core.errors`.
     """
     work = open_work(request)
@@ -132,7 +135,9 @@ def open_work(request: Request) -> Work:
     check_fit(card, index, shard, cases)
     if request.probabilities and card.task != "segmentation":
         raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
-    again = Again(failed=request.retry_failed, without="probabilities" if request.probabilities else None)
+    if request.measures and card.task != "segmentation":
+        raise UsageError("--surface-distances and --lesions are for segmentation")
+    again = Again(request.retry_failed, "probabilities" if request.probabilities else None, request.measures)
     kept = read_kept(store, request.shard, shard.sha256, cases, model, again)
     return Work(store, index, shard, cases, card, model, again, kept)
 

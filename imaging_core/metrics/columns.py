@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imaging_core.inference.ledger import Record
 from imaging_core.metrics.classification import ClassificationCases, Kind
+from imaging_core.metrics.measured import MeasuredColumns
 from imaging_core.metrics.segmentation import SegmentationCases, empty_policy
 from imaging_core.models.card import Card
 
@@ -79,6 +80,7 @@ class SegmentationColumns:
         exclusive: whether every pixel is of exactly one of them.
         counts: int64, rows x classes x 4 (TP, FP, FN, TN).
         deephealth: int64, rows x 2 (intersection, union); -1 where unknown.
+        measured: surfaces and lesions, where they were asked for.
         masks: key of the predicted mask below the run, None where there is none.
         scored: which rows are done and have a ground truth.
     """
@@ -91,6 +93,7 @@ class SegmentationColumns:
         self.scored = np.zeros(rows, dtype=np.bool_)
         self.counts = np.zeros((rows, len(self.classes), 4), dtype=np.int64)
         self.deephealth = np.full((rows, 2), -1, dtype=np.int64)
+        self.measured = MeasuredColumns(rows, self.indices)
         self.masks: list[str | None] = [None] * rows
 
     def put(self, row: int, record: Record) -> None:
@@ -104,13 +107,15 @@ class SegmentationColumns:
         self.counts[row] = [(of[k].tp, of[k].fp, of[k].fn, of[k].tn) for k in self.indices]
         if record.deephealth is not None:
             self.deephealth[row] = record.deephealth
+        self.measured.put(row, record)
         self.scored[row] = True
 
     def cases(self, among: NDArray[np.bool_] | None = None) -> SegmentationCases:
         """The scored cases, of all rows or of those marked."""
         keep = self.scored if among is None else self.scored & among
         policy = empty_policy(len(self.classes))
-        return SegmentationCases(self.counts[keep], self.deephealth[keep], policy, exclusive=self.exclusive)
+        measured = self.measured.of(keep, self.scored)
+        return SegmentationCases(self.counts[keep], self.deephealth[keep], policy, self.exclusive, measured)
 
 
 def two_classes(card: Card) -> tuple[str, ...]:

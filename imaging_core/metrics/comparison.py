@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,8 @@ def compare(first: Merged, second: Merged) -> Comparison:
         raise DataError("the runs have no scored case in common; compare runs of the same split")
     rows = [np.array([each[case] for case in common]) for each in scored]
     pair = (_cases(ours, rows[0]), _cases(theirs, rows[1]))
+    if _tolerance(ours) != _tolerance(theirs):  # then the shares within it cannot be compared
+        pair = (_without_borders(pair[0]), _without_borders(pair[1]))
     patients = first.expected.patients
     # patients, even if each case is one: then both runs draw the same cases each time
     drawn = Resamples(len(common), np.arange(len(common)) if patients is None else patients[rows[0]])
@@ -171,6 +173,16 @@ def _cases(columns: Columns, rows: NDArray[np.int64]) -> ClassificationCases | S
     among = np.zeros(len(columns.scored), dtype=np.bool_)
     among[rows] = True
     return columns.cases(among)
+
+
+def _tolerance(columns: Columns) -> object:
+    return columns.measured.setting if isinstance(columns, SegmentationColumns) else None
+
+
+def _without_borders(cases: ClassificationCases | SegmentationCases) -> ClassificationCases | SegmentationCases:
+    if isinstance(cases, ClassificationCases):
+        return cases
+    return replace(cases, measured=replace(cases.measured, borders=None))
 
 
 def _own_values(cases: ClassificationCases | SegmentationCases) -> NDArray[np.float64]:

@@ -114,6 +114,20 @@ def of_overlap(ratio: c.RatioOf, *, empty: c.EmptyPolicy | None = None, one_side
     return spread
 
 
+def of_class_values(values: Callable[[SegmentationCases], NDArray[np.float64]]) -> SegmentationSpread:
+    """Of a metric with one value per case and class, NaN where there is none: the mean, and macro."""
+
+    def spread(cases: SegmentationCases, resamples: Resamples) -> Spread:
+        found = values(cases)
+        mean = _of_mean(mean_over_classes(found), resamples)
+        if not mean or resamples.cases > MOST_CASES:
+            return mean
+        by_class = np.stack([resamples.means(column) for column in found.T], axis=1)
+        return {**mean, "macro": mean_over_classes(by_class)}
+
+    return spread
+
+
 def pixel_accuracy(cases: SegmentationCases, resamples: Resamples) -> Spread:
     """Of :func:`imaging_core.metrics.segmentation.pixel_accuracy`."""
     if not cases.exclusive:

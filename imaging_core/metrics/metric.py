@@ -21,6 +21,7 @@ class Metric(Generic[Columns]):
         explanation: one plain sentence for somebody who does not know it.
         compute: a pure function of the scored cases.
         spread: its figures of other draws of the cases.
+        collected: whether the cases were measured for it; None of a metric that needs no more than every run has.
     """
 
     name: str
@@ -28,3 +29,8 @@ class Metric(Generic[Columns]):
     explanation: str
     compute: Callable[[Columns], Values]
     spread: Callable[[Columns, Resamples], Spread]
+    collected: Callable[[Columns], bool] | None = None
+
+    def applies(self, cases: Columns) -> bool:
+        """Whether the metric is computed of these cases; no report mentions one that is not."""
+        return self.collected is None or self.collected(cases)

@@ -6,7 +6,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging_core.metrics import agreement, calibration, classification, counts, intervals, ranking, segmentation
+from imaging_core.metrics import (
+    agreement,
+    calibration,
+    classification,
+    counts,
+    intervals,
+    lesions,
+    ranking,
+    segmentation,
+    surface,
+)
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.intervals import Intervals
 from imaging_core.metrics.metric import Metric
@@ -179,6 +189,54 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         segmentation.volume_difference,
         intervals.of_overlap(counts.volume_difference, empty="skip", one_sided=math.nan),
     ),
+    Metric(
+        "hd95",
+        "Hausdorff distance, 95 %",
+        "How far predicted and true borders lie apart at most, but for the farthest 5 % of them: 0 is best.",
+        surface.hd95,
+        surface.distances_spread(surface.HD95),
+        surface.measured,
+    ),
+    Metric(
+        "assd",
+        "Average surface distance",
+        "How far predicted and true borders lie apart on average, both ways: 0 is best.",
+        surface.assd,
+        surface.distances_spread(surface.ASSD),
+        surface.measured,
+    ),
+    Metric(
+        "nsd",
+        "Normalised surface Dice",
+        "Of predicted and true borders, the share that lies within the tolerance of the other: 0 none, 1 all.",
+        surface.nsd,
+        surface.nsd_spread,
+        surface.measured,
+    ),
+    Metric(
+        "lesion_f1",
+        "Lesion F1",
+        "Lesions found, few missed and few imagined, in one figure; one is found when any pixel of it is predicted.",
+        lesions.f1,
+        lesions.spread(counts.dice),
+        lesions.counted,
+    ),
+    Metric(
+        "lesion_recall",
+        "Lesion recall",
+        "Of the true lesions, the share that the model finds, of whatever size.",
+        lesions.recall,
+        lesions.spread(counts.recall),
+        lesions.counted,
+    ),
+    Metric(
+        "lesion_precision",
+        "Lesion precision",
+        "Of the lesions found and the false ones that the model predicts, the share that is true.",
+        lesions.precision,
+        lesions.spread(counts.precision),
+        lesions.counted,
+    ),
 )
 
 Aggregation = Literal["mean", "pooled", "macro"]
@@ -206,16 +264,16 @@ def metrics_of(task: str) -> tuple[Metric[ClassificationCases] | Metric[Segmenta
 
 
 def compute(cases: ClassificationCases | SegmentationCases) -> dict[str, Values]:
-    """Every registered metric of these cases, by name, in the registry's order."""
+    """Every registered metric that these cases were measured for, by name, in the registry's order."""
     if isinstance(cases, SegmentationCases):
-        return {metric.name: metric.compute(cases) for metric in SEGMENTATION}
+        return {metric.name: metric.compute(cases) for metric in SEGMENTATION if metric.applies(cases)}
     return {metric.name: metric.compute(cases) for metric in CLASSIFICATION}
 
 
 def compute_intervals(
     cases: ClassificationCases | SegmentationCases, patients: NDArray[np.int64] | None = None
 ) -> dict[str, Intervals]:
-    """95 % intervals of every registered metric, by name; none of fewer than two cases, or patients.
+    """95 % intervals of every metric that :func:`compute` gives, by name; none of fewer than two cases, or patients.
 
     Args:
         cases: the scored ones.
@@ -225,5 +283,6 @@ def compute_intervals(
     if resamples.units < 2:
         return {}
     if isinstance(cases, SegmentationCases):
-        return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in SEGMENTATION}
+        among = [metric for metric in SEGMENTATION if metric.applies(cases)]
+        return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in among}
     return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in CLASSIFICATION}

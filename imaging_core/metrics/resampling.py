@@ -4,6 +4,7 @@ A resample draws as many cases as there are, with replacement (Efron 1979). Of t
 each the cells are drawn, which is the same in distribution and costs nothing for a million cases.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,9 +62,12 @@ class Resamples:
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean over the cases drawn whose value is not NaN."""
         known = ~np.isnan(values)
-        fixed = np.rint(np.where(known, values, 0.0) * _ONE).astype(np.int64)
+        present = np.where(known, values, 0.0)
+        largest = float(np.abs(present).max(initial=0.0)) * len(values)
+        one = min(_ONE, 2.0 ** (62 - math.frexp(largest)[1]))  # of large values fewer bits, so that any sum fits
+        fixed = np.rint(present * one).astype(np.int64)
         total, count = self.sums(np.stack([fixed, known.astype(np.int64)], axis=1)).T
-        return divided(total / _ONE, count)
+        return divided(total / one, count)
 
     def chunks(self, width: int = 1) -> Iterator[NDArray[np.int64]]:
         """How often each case was drawn, some resamples (rows) at a time: as many of ``width`` as a cache holds."""

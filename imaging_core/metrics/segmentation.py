@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.metrics import counts as c
+from imaging_core.metrics.measured import Measured
 from imaging_core.metrics.values import Values, mean
 
 SMOOTHING = 1e-6
@@ -23,12 +24,14 @@ class SegmentationCases:
         deephealth: int64, cases x 2: intersection and union in pixels at the model's input size; -1 where unknown.
         empty: what a class is worth in a case where neither side has it.
         exclusive: whether every pixel is of exactly one of the scored classes.
+        measured: what was measured beside pixels.
     """
 
     counts: NDArray[np.int64]
     deephealth: NDArray[np.int64]
     empty: c.EmptyPolicy
     exclusive: bool = False
+    measured: Measured = Measured()  # noqa: RUF009 - it is frozen
 
     def __len__(self) -> int:
         return len(self.counts)

@@ -13,6 +13,7 @@ from imaging_core.metrics.registry import compute, compute_intervals, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
 from imaging_core.metrics.values import Values
 from imaging_core.report.groups import groups_document
+from imaging_core.report.measured import measured_document
 from imaging_core.report.verdict import Verdict
 
 
@@ -25,11 +26,13 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     has for each scored class ``support`` (scored cases whose truth has it), its confusion ``tp``, ``fp``, ``fn``,
     ``tn`` (cases of a classification, pixels of a segmentation) and the metrics that exist per class. ``confusion``
     (one label per case only): true class down, predicted class across. ``empty_policy`` (segmentation only): what a
-    class is worth in a case where neither truth nor prediction has it.
+    class is worth in a case where neither truth nor prediction has it. ``surface`` and ``lesions``: see
+    :func:`~imaging_core.report.measured.measured_document`; metrics that a run did not measure are not there at all.
     """
     index, model, columns = merged.expected.index, merged.model, merged.columns
     task = model.card.task if model else index.dataset.task
-    values = compute(columns.cases()) if columns else {metric.name: Values() for metric in metrics_of(task)}
+    always = [metric.name for metric in metrics_of(task) if metric.collected is None]
+    values = compute(columns.cases()) if columns else dict.fromkeys(always, Values())
     patients = merged.expected.patients
     drawn = patients[columns.scored] if columns and patients is not None else None
     intervals = compute_intervals(columns.cases(), drawn) if columns else {}
@@ -78,6 +81,7 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     }
     if isinstance(columns, SegmentationColumns):
         document["empty_policy"] = columns.cases().empty
+        document |= measured_document(columns)
     elif columns and columns.kind != "multilabel":
         document["confusion"] = columns.cases().confusion.tolist()
     return document

@@ -15,6 +15,8 @@ UTF-8, comma separated, quoted as RFC 4180 says, lines end in a line feed. An em
   segmentation
     iou_deephealth, iou, dice        of this case (see imaging_core.metrics.segmentation)
     tp_NAME, fp_NAME, fn_NAME, tn_NAME   pixels of each scored class
+    hd95_NAME, assd_NAME, nsd_NAME       of each scored class, where surface distances were asked for
+    lesion_tp_NAME, lesion_fp_NAME, lesion_fn_NAME   of each scored class, where lesions were asked for
     mask        key of the predicted mask below the run
 
 Numbers are in the shortest form that reads back to the same value. A text that a spreadsheet would take for a formula
@@ -111,16 +113,39 @@ def _segmentation(columns: SegmentationColumns) -> tuple[list[str], Callable[[in
         )
     ]
     counts = [f"{cell}_{name}" for name in columns.classes for cell in ("tp", "fp", "fn", "tn")]
-    header = ["iou_deephealth", "iou", "dice", *counts, "mask"]
-    unscored: Cells = [""] * (len(overlaps) + len(counts))
+    more, measured = _measured(columns)
+    header = ["iou_deephealth", "iou", "dice", *counts, *more, "mask"]
+    unscored: Cells = [""] * (len(overlaps) + len(counts) + len(more))
 
     def cells(row: int) -> Cells:
         if not columns.scored[row]:
             return [*unscored, columns.masks[row] or ""]
         overlap = [values[row] for values in overlaps]
-        return [*overlap, *columns.counts[row].ravel().tolist(), columns.masks[row] or ""]
+        return [*overlap, *columns.counts[row].ravel().tolist(), *measured(row), columns.masks[row] or ""]
 
     return header, cells
+
+
+def _measured(columns: SegmentationColumns) -> tuple[list[str], Callable[[int], Cells]]:
+    """The columns of what was measured beside pixels, those that any case has."""
+    measured, empty = columns.measured, columns.cases().empty
+    counted = bool(measured.counted.any())
+    surface = [f"{what}_{name}" for name in columns.classes for what in ("hd95", "assd", "nsd")]
+    lesions = [f"lesion_{cell}_{name}" for name in columns.classes for cell in ("tp", "fp", "fn")]
+    nsd = c.per_case(c.recall, measured.borders.reshape(-1, 1, 4), empty).reshape(measured.distances.shape[:2])
+    distances = np.concatenate([measured.distances, nsd[..., np.newaxis]], axis=2)
+
+    def cells(row: int) -> Cells:
+        found: Cells = []
+        if measured.setting:
+            known = measured.surfaces[row]
+            found += map(_or_empty, distances[row].ravel().tolist()) if known else [""] * len(surface)
+        if counted:
+            known = measured.counted[row]
+            found += measured.lesions[row, :, : c.TN].ravel().tolist() if known else [""] * len(lesions)
+        return found
+
+    return [*(surface if measured.setting else []), *(lesions if counted else [])], cells
 
 
 def _or_empty(value: float) -> Cell:

@@ -6,6 +6,7 @@ from typing import Any
 from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.registry import HEADLINE, metrics_of
 from imaging_core.report.figures import figure, interval
+from imaging_core.report.measured import remarks
 from imaging_core.report.verdict import Verdict
 
 WIDTH = 28
@@ -46,7 +47,7 @@ def summary(
         lines.append("  reference policy: grouped as the original split-yaml; not the split that the dataset names")
     if len(document["compute_classes"]) > 1:
         lines.append(f"  mixed compute classes: {len(document['compute_classes'])}")
-    lines += _table(document) if cases["scored"] else ["nothing was scored"]
+    lines += [*_table(document), *remarks(document)] if cases["scored"] else ["nothing was scored"]
     lines += filter(None, [headline_interval(document)])
     lines += [_gap(document, feature, found["gap"]) for feature, found in document["groups"].items() if found["gap"]]
     name, aggregation = HEADLINE[document["task"]]
@@ -84,6 +85,8 @@ def _gap(document: Mapping[str, Any], feature: str, gap: Mapping[str, Any]) -> s
 def _table(document: Mapping[str, Any]) -> list[str]:
     lines = [f"{'':{WIDTH}}{'per case':>10}{'pooled':>10}{'macro':>10}"]
     for metric in metrics_of(document["task"]):
+        if metric.name not in document["metrics"]:
+            continue
         values = document["metrics"][metric.name]
         row = "".join(f"{figure(values[key]):>10}" for key in ("mean", "pooled", "macro"))
         lines.append(f"{metric.title:{WIDTH}}{row}")

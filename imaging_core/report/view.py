@@ -15,6 +15,7 @@ from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
+from imaging_core.report.measured import remarks
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
@@ -89,6 +90,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "kind": document["kind"],
         "empty_policy": document.get("empty_policy"),
         "plots": _plots(merged, document),
+        "remarks": remarks(document),
         "names": document["classes"],
         "heat": figures.heat_map(document["confusion"]) if "confusion" in document else None,
         "confusions": figures.frequent_confusions(document.get("confusion", []), document["classes"]),
@@ -247,6 +249,7 @@ def _metrics(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             ],
         }
         for metric in metrics_of(document["task"])
+        if metric.name in document["metrics"]
     ]
 
 

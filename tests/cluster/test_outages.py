@@ -75,7 +75,6 @@ def test_too_few_gpus_are_waited_for_and_named_meanwhile(cluster, digits, undist
         cluster.kubectl(*patch, sizes % ("null", "null"))
     assert said.returncode == 0, said.stdout
     assert cluster.compared("gpus") == undisturbed
-    times = [
-        json.loads(cluster.store("gpus").get(f"results/{shard}/timing.json"))["seconds"] for shard in ("000", "001")
-    ]
-    assert cluster.metrics()["gpu_seconds"] == pytest.approx(sum(times), rel=0.2), "not the time of waiting for a GPU"
+    timings = [json.loads(cluster.store("gpus").get(f"results/{shard}/timing.json")) for shard in ("000", "001")]
+    held = sum(each["seconds"] for each in timings)
+    assert cluster.metrics()["gpu_seconds"] == pytest.approx(held, abs=2), "not the time of waiting for a GPU"

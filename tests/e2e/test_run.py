@@ -15,6 +15,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests import small_run
+
 INPUTS = ("--dataset", "data/cells.yml", "--model", "model")
 DONE = ("run.json", "shards/index.json", "results/000/summary.json", "report/report.html", "report/metrics.json")
 
@@ -85,6 +87,26 @@ def test_metrics_by_a_feature_are_the_same_for_any_number_of_shards(workplace):
     assert sum(each["scored"] for each in groups) == metrics["cases"]["scored"]
     wanted = sum(each["scored"] * each["metrics"]["accuracy"]["mean"] for each in groups) / metrics["cases"]["scored"]
     assert metrics["metrics"]["accuracy"]["mean"] == pytest.approx(wanted)
+
+
+def test_surfaces_and_lesions_are_measured_where_the_run_asks_for_it(tmp_path, workplace):
+    names, masks = small_run.make_images(tmp_path / "data", 6), small_run.make_masks(tmp_path / "data", 6)
+    entries = [{"location": name, "label": mask} for name, mask in zip(names, masks, strict=True)]
+    small_run.write_dataset(tmp_path / "data", entries)
+    small_run.make_bundle(tmp_path / "unet", "segmentation", "binary", ["bright"])
+    inputs = ("--dataset", "data/crops.yml", "--model", "unet", "--run", "r", "--shards", "2")
+    said = type(workplace)(tmp_path).call("run", *inputs, "--surface-distances", "2", "--lesions")
+    assert said.returncode == 0, said.stderr
+    assert "Hausdorff distance, 95 %" in said.stdout
+    assert "Surface distances are in pixels, the tolerance is 2" in said.stdout
+    asked = json.loads((tmp_path / "r/run.json").read_text())["parameters"]
+    assert (asked["surface_distances"], asked["lesions"]) == (2.0, True)
+    page = (tmp_path / "r/report/report.html").read_text()
+    assert "--surface-distances 2.0" in page
+    assert "--lesions" in page
+    metrics = json.loads((tmp_path / "r/report/metrics.json").read_text())
+    assert {"hd95", "assd", "nsd", "lesion_f1"} <= set(metrics["metrics"])
+    assert metrics["surface"]["cases"] == metrics["lesions"]["cases"] == 6
 
 
 def test_a_profile_names_the_stage_that_limits_and_never_hides_why_a_run_failed(workplace):

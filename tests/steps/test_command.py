@@ -12,7 +12,7 @@ from steps.command import LEAVE_SECONDS
 
 SAY = """
 import argparse, errno, os, time
-from steps.command import run_command, count_or_percentage, positive
+from steps.command import run_command, count_or_percentage, distance, positive
 from imaging_core import errors
 def main(arguments):
     {body}
@@ -159,6 +159,19 @@ def test_a_wrong_option_is_a_usage_error() -> None:
 @pytest.mark.parametrize(("text", "value"), [("0", "0"), ("5", "5"), ("2%", "0.02"), ("0%", "0.0"), ("100%", "1.0")])
 def test_a_count_or_a_percentage(text: str, value: str) -> None:
     assert run(f"print(repr(count_or_percentage({text!r}))); return 0").stdout.strip() == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", "0.0"), ("2", "2.0"), ("0.5", "0.5"), ("1e3", "1000.0")])
+def test_a_distance(text: str, value: str) -> None:
+    assert run(f"print(distance({text!r})); return 0").stdout.strip() == value
+
+
+@pytest.mark.parametrize("wrong", ["-1", "nan", "inf", "far", ""])
+def test_no_distance(wrong: str) -> None:
+    parse = "p = argparse.ArgumentParser(); p.add_argument('--tolerance', type=distance); p.parse_args()"
+    ended = run(parse, f"--tolerance={wrong}")
+    assert ended.returncode == 64
+    assert "is not a number of at least 0" in ended.stderr
 
 
 @pytest.mark.parametrize("wrong", ["-1", "101%", "nan%", "many", "1.5", ""])

@@ -111,6 +111,7 @@ def test_the_command_line_imports_neither_torch_nor_a_step():
 
 
 def test_parameters_survive_the_record_of_a_run():
-    everything = replace(PARAMETERS, allow_root=("/a", "/b"), max_pixels=5, probabilities=True, max_failed="2%")
+    everything = replace(PARAMETERS, allow_root=("/a", "/b"), max_pixels=5, lesions=True, max_failed="2%")
+    everything = replace(everything, probabilities=True, surface_distances=2.5)
 
     assert Parameters.from_json(everything.to_json(), "here") == everything

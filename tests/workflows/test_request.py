@@ -8,6 +8,7 @@ import pytest
 from imaging_core.errors import ConfigurationError, DataError, MissingError, UsageError
 from imaging_core.models.card import Architecture, Card, Input, Output, Weights, write_card
 from workflows.command_line import parser
+from workflows.parameters import ADDED
 from workflows.request import default_run, new_run, resumed_run
 from workflows.run_record import RunRecord
 
@@ -167,6 +168,8 @@ def test_how_much_at_once_and_what_is_acceptable_may_change(place, request_of):
         (("--shards", "3"), "--shards 3 contradicts r, which was begun with 2"),
         (("--threads-per-step", "2"), "--threads-per-step 2 contradicts r, which was begun with 1"),
         (("--probabilities",), "--probabilities on contradicts r, which was begun with off"),
+        (("--surface-distances",), "--surface-distances 1.0 contradicts r, which was begun with none"),
+        (("--lesions",), "--lesions on contradicts r, which was begun with off"),
         (("--allow-http", "h"), "--allow-http h contradicts r, which was begun with none"),
         (("--max-pixels", "9"), "--max-pixels 9 contradicts r, which was begun with none"),
     ],
@@ -177,6 +180,25 @@ def test_what_the_result_depends_on_may_not_change(place, request_of, option, me
         request_of("--resume", "r", *option)
 
     assert message in str(said.value)
+
+
+@pytest.mark.parametrize("option", ["--probabilities", "--surface-distances", "--lesions"])
+def test_what_only_masks_have_is_not_asked_of_a_classification(place, request_of, option):
+    card = Path("model/model.yaml").read_text()
+    Path("model/model.yaml").write_text(card.replace("segmentation", "classification").replace("unet", "lenet5"))
+    with pytest.raises(UsageError, match=f"{option} is for segmentation; .*model is for classification"):
+        request_of(*NEW, "--run", "r", option)
+    assert not Path("r").exists()
+
+
+def test_a_run_that_an_earlier_version_began_is_resumed_without_what_came_later(place, request_of):
+    begun = request_of(*NEW, "--run", "r").parameters
+    record = json.loads(Path("r/run.json").read_text())
+    for name in ADDED:
+        del record["parameters"][name]
+    Path("r/run.json").write_text(json.dumps(record))
+
+    assert request_of("--resume", "r").parameters == begun
 
 
 @pytest.mark.parametrize(("name", "kind"), [("cells.yml", "dataset"), ("model/model.yaml", "model")])

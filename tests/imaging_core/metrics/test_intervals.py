@@ -12,6 +12,7 @@ from imaging_core.metrics import intervals, resampling
 from imaging_core.metrics.agreement import cohen_kappa, correlations, kappas, matthews
 from imaging_core.metrics.calibration import bins_of, expected_calibration_error
 from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.measured import Measured
 from imaging_core.metrics.ranking import (
     area_under_roc,
     average_precision,
@@ -32,7 +33,27 @@ def segmentation(n: int = 150, classes: int = 1) -> SegmentationCases:
     random = np.random.default_rng(3)
     counts = random.integers(0, 200, (n, classes, 4))
     counts[:5, :, :3] = 0
-    return SegmentationCases(counts, counts[:, 0, :2].cumsum(axis=1), "one" if classes == 1 else "skip")
+    distances = random.gamma(2, 900, (n, classes, 2))
+    distances[:9] = np.nan
+    borders, lesions = random.integers(0, 400, counts.shape) * [1, 0, 1, 0], random.integers(0, 4, counts.shape)
+    borders[:5], lesions[..., 3] = 0, 0
+    return SegmentationCases(
+        counts,
+        counts[:, 0, :2].cumsum(axis=1),
+        "one" if classes == 1 else "skip",
+        measured=Measured(distances, borders, lesions),
+    )
+
+
+def among(cases: SegmentationCases, members: np.ndarray) -> SegmentationCases:
+    """Some of the cases, as often as they are named."""
+    of = cases.measured
+    return replace(
+        cases,
+        counts=cases.counts[members],
+        deephealth=cases.deephealth[members],
+        measured=Measured(of.distances[members], of.borders[members], of.lesions[members]),
+    )
 
 
 def drawn(resamples: Resamples, row: int) -> np.ndarray:
@@ -69,10 +90,15 @@ class TestAResampleIsTheMetricOfItsCases:
         resamples = Resamples(len(cases))
         spread = metric.spread(cases, resamples)
         members = drawn(resamples, row)
-        value = metric.compute(replace(cases, counts=cases.counts[members], deephealth=cases.deephealth[members]))
+        value = metric.compute(among(cases, members))
         assert spread
         for name, draws in spread.items():
             assert draws[row] == pytest.approx(getattr(value, name), abs=1e-9), name
+
+    def test_of_distances_too_large_to_be_summed_in_the_finest_steps(self, row):
+        values = np.random.default_rng(1).gamma(2, 1e4, 3000)
+        resamples = Resamples(len(values))
+        assert resamples.means(values)[row] == pytest.approx(values[drawn(resamples, row)].mean(), rel=1e-9)
 
     def test_of_calibration(self, row):
         random = np.random.default_rng(5)

@@ -1,0 +1,110 @@
+"""What the report says of surfaces and lesions: figures, tolerance, what is undefined; else nothing."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from imaging_core import run
+from imaging_core.inference.measured import Lesions, Surface, Surfaces
+from imaging_core.metrics.comparison import compare
+from imaging_core.metrics.merge import merge
+from imaging_core.report.verdict import Rules
+from imaging_core.report.write import write_report
+from tests.imaging_core.report.synthetic_run import SyntheticRun, segmentation_run
+from workflows.verdict import verdict
+
+SURFACE = {"hd95", "assd", "nsd"}
+LESIONS = {"lesion_f1", "lesion_recall", "lesion_precision"}
+
+
+def measured_run(folder, tolerance=2.5, n=12, measured=12) -> SyntheticRun:
+    """In the first case both sides are empty, in the next two one; of the last ones nothing may be known."""
+    synthetic = segmentation_run(folder, n, 40)
+    for number in range(measured):
+        known = number > 2
+        surface = Surface(3.0 * number, 0.5 * number, 90, 100) if known else Surface(None, None, 0, 50 * (number > 0))
+        synthetic.records[number] = replace(
+            synthetic.records[number],
+            surface=Surfaces(tolerance, "pixels", {1: surface}),
+            lesions={1: Lesions(number % 3, 1, number % 2)},
+        )
+    return synthetic
+
+
+def reported(synthetic, folder):
+    """metrics.json, the table, the page and what gather prints."""
+    store = synthetic.write(folder)
+    report = write_report(store, merge(store), Rules())
+    table = csv.DictReader(io.StringIO(store.get(run.PREDICTIONS).decode(), newline=""))
+    return json.loads(store.get(run.METRICS)), list(table), store.get(run.REPORT_PAGE).decode(), report.text
+
+
+def test_figures_tolerance_and_what_is_undefined(tmp_path):
+    document, _, page, text = reported(measured_run(tmp_path), tmp_path)
+    metrics = document["metrics"]
+    assert metrics["hd95"] == {"mean": 3.0 * 63 / 9, "macro": 3.0 * 63 / 9, "pooled": None}
+    assert metrics["nsd"]["mean"] == pytest.approx((1 + 0 + 0 + 9 * 0.9) / 12, abs=1e-12)
+    assert metrics["nsd"]["pooled"] == 810 / 1000
+    assert metrics["lesion_f1"]["pooled"] == 2 * 12 / (2 * 12 + 12 + 6)
+    undefined = {"class": "lesion", "defined": 9, "one_empty": 2, "both_empty": 1}
+    assert document["surface"] == {"tolerance": 2.5, "unit": "pixels", "cases": 12, "per_class": [undefined]}
+    assert document["lesions"] == {"cases": 12, "per_class": [{"class": "lesion", "tp": 12, "fp": 12, "fn": 6}]}
+    assert {"mean", "macro"} == set(document["intervals"]["metrics"]["assd"])
+    said = (
+        "Surface distances are in pixels, the tolerance is 2.5; undefined, and left out, in 2 where only one side has "
+        "the class and 1 where neither side has it, of 12 pairs of case and class."
+    )
+    for place in (page, text, "\n".join(verdict(document))):
+        assert said in place
+        assert "Normalised surface Dice" in place
+
+
+def test_each_case_has_its_own_in_the_table(tmp_path):
+    _, rows, _, _ = reported(measured_run(tmp_path), tmp_path)
+    names = ["hd95_lesion", "assd_lesion", "nsd_lesion", "lesion_tp_lesion", "lesion_fp_lesion", "lesion_fn_lesion"]
+    assert list(rows[0])[-7:] == [*names, "mask"]
+    cells = [[row[name] for name in names] for row in rows]
+    assert cells[0] == ["", "", "1.0", "0", "1", "0"]
+    assert cells[1] == ["", "", "0.0", "1", "1", "1"]
+    assert cells[5] == ["15.0", "2.5", "0.9", "2", "1", "1"]
+
+
+def test_a_run_that_measured_nothing_says_nothing_of_it(tmp_path):
+    document, rows, page, text = reported(segmentation_run(tmp_path, 12, 40), tmp_path)
+    assert not (SURFACE | LESIONS) & set(document["metrics"])
+    assert not (SURFACE | LESIONS) & set(document["intervals"]["metrics"])
+    assert not {"surface", "lesions"} & set(document)
+    assert not any("hd95" in name or "lesion_tp" in name for name in rows[0] if name != "tp_lesion")
+    assert "urface" not in page + text
+    assert "Hausdorff" not in page + text
+
+
+def test_before_anything_was_inferred_there_is_nothing_either(tmp_path):
+    document, *_ = reported(replace(segmentation_run(tmp_path, 5, 40), unfinished={0: 0, 1: 0, 2: 0}), tmp_path)
+    assert document["metrics"]["iou"]["mean"] is None
+    assert not (SURFACE | LESIONS) & set(document["metrics"])
+
+
+def test_a_mean_over_some_of_the_cases_is_not_given(tmp_path):
+    document, rows, page, text = reported(measured_run(tmp_path, measured=7), tmp_path)
+    assert not (SURFACE | LESIONS) & set(document["metrics"])
+    assert (document["surface"]["cases"], document["lesions"]["cases"]) == (7, 7)
+    for what in ("surface distances", "lesions"):
+        said = f"Only 7 of 12 scored cases have {what}, so no figure is given"
+        assert said in page
+        assert said in text
+    assert [row["hd95_lesion"] for row in rows[6:8]] == ["18.0", ""]
+
+
+def test_runs_are_compared_by_what_both_measured_at_one_tolerance(tmp_path):
+    first = merge(measured_run(tmp_path / "x").write(tmp_path / "a"))
+    same = merge(measured_run(tmp_path / "y").write(tmp_path / "b"))
+    other = merge(measured_run(tmp_path / "z", tolerance=4.0).write(tmp_path / "c"))
+    without = merge(segmentation_run(tmp_path / "w", 12, 40).write(tmp_path / "d"))
+    compared = [{each.metric for each in compare(first, second).differences} for second in (same, other, without)]
+    assert compared[0] >= SURFACE | LESIONS
+    assert compared[0] - compared[1] == {"nsd"}
+    assert compared[0] - compared[2] == SURFACE | LESIONS
