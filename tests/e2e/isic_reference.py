@@ -1,4 +1,4 @@
-"""A plain reference for segmentation: PyTorch and scikit-image, nothing of this project.
+"""A plain reference for segmentation: PyTorch, SciPy and scikit-image, nothing of this project.
 
     python isic_reference.py WEIGHTS.safetensors BATCH OUT IMAGE MASK [IMAGE MASK]...
 
@@ -15,9 +15,12 @@ import numpy as np
 import skimage.io
 import torch
 from safetensors.torch import load_file
+from scipy import ndimage
 from torch.nn import functional
 
 SIDE = 192
+TOLERANCE = 2
+"""Of the normalised surface Dice, in pixels."""
 
 
 def convolve(maps, tensors, stage):
@@ -48,10 +51,20 @@ def iou(said, true):
     return float((np.sum(said & true) + 1e-6) / (np.sum(said | true) + 1e-6))
 
 
+def border(mask):
+    return mask & ~ndimage.binary_erosion(mask)
+
+
 def metrics(said, true):
     """Each metric of one image by its textbook formula, both sides holding something."""
     both = np.sum(said & true)
     jaccard = both / np.sum(said | true)
+    there = ndimage.distance_transform_edt(~border(true))[border(said)]
+    back = ndimage.distance_transform_edt(~border(said))[border(true)]
+    every = np.concatenate([there, back])
+    (true_lesions, trues), (said_lesions, saids) = (ndimage.label(mask, np.ones((3, 3))) for mask in (true, said))
+    found = len(np.unique(true_lesions[said & true]))
+    hits = len(np.unique(said_lesions[said & true]))
     return {
         "iou": float(jaccard),
         "dice": float(2 * both / (np.sum(said) + np.sum(true))),
@@ -61,6 +74,12 @@ def metrics(said, true):
         "specificity": float(np.sum(~said & ~true) / np.sum(~true)),
         "pixel_accuracy": float(np.mean(said == true)),
         "volume_difference": float(abs(np.sum(said) - np.sum(true)) / np.sum(true)),
+        "hd95": float(max(np.percentile(there, 95), np.percentile(back, 95))),
+        "assd": float(np.mean(every)),
+        "nsd": float(np.mean(every <= TOLERANCE)),
+        "lesion_f1": 2 * found / (2 * found + saids - hits + trues - found),
+        "lesion_recall": found / trues,
+        "lesion_precision": found / (found + saids - hits),
     }
 
 
