@@ -13,7 +13,7 @@ from imaging_core.dataset.sample import Dataset, Sample
 from imaging_core.dataset.samples import Samples
 from imaging_core.errors import DataError, UsageError
 from imaging_core.metrics.groups import Grouping, grouping, patients
-from imaging_core.store import Location, Store
+from imaging_core.store import Ahead, Location, Store
 
 SPLIT_AGAIN = "delete shards/ and results/ and split again"
 
@@ -69,13 +69,14 @@ def read_expected(store: Store, *, names: bool, patient: str | None = None, grou
     values: dict[str, list[Value]] = {name: [] for name in features}
     indices: list[Rows] = []
     images: list[str] = []
-    for entry in index.shards:
-        shard = read_shard(store, entry.id, show_names=names)
-        indices.append(_indices(shard, entry, index))
-        for name, place in features.items():
-            values[name] += [_value(sample, place) for sample in shard.samples]
-        if names:
-            images += image_names(shard, index.roots[0])
+    with Ahead(store, map(run.shard_file, index.ids)) as ahead:
+        for entry in index.shards:
+            shard = read_shard(ahead, entry.id, show_names=names)
+            indices.append(_indices(shard, entry, index))
+            for name, place in features.items():
+                values[name] += [_value(sample, place) for sample in shard.samples]
+            if names:
+                images += image_names(shard, index.roots[0])
     concatenated = np.concatenate([np.zeros(0, dtype=np.int64), *indices])
     order = np.argsort(concatenated, kind="stable")
     cases = concatenated[order]
