@@ -1,6 +1,7 @@
 """The layout of one run below its prefix ``<runs>/<run id>/``, the same on a disk and in a bucket."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 RUN = "run.json"
@@ -62,7 +63,13 @@ def shard_id(number: int, count: int) -> str:
 
 def case_id(index: int, images: int) -> str:
     """The index of a case in its dataset, zero-padded to the digits that ``images`` images need."""
-    return str(index).zfill(len(str(max(images - 1, 0))))
+    return case_ids([index], images)[0]
+
+
+def case_ids(indices: Iterable[int], images: int) -> list[str]:
+    """:func:`case_id` of many."""
+    digits = len(str(max(images - 1, 0)))
+    return [str(index).zfill(digits) for index in indices]
 
 
 def to_json(value: Any) -> bytes:

@@ -46,11 +46,19 @@ class Split:
 
 @dataclass(slots=True)
 class Document:
-    """A dataset file; ``head`` is everything but images and split."""
+    """A dataset file.
+
+    Attributes:
+        head: everything but images and split.
+        images: its entries.
+        split: its splits.
+        source_indices: of a shard the list ``indices`` of its ``source``; None where ``head`` has it, if there is one.
+    """
 
     head: Mapping
     images: Images
     split: Split
+    source_indices: list[int] | None = None
 
 
 def from_tree(

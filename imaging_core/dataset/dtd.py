@@ -181,16 +181,19 @@ def _feature_values(
 
 def _shard_source(document: Document, problems: Problems) -> ShardSource | None:
     node = document.head.items.get("source")
-    if not isinstance(node, Mapping) or not {"sha256", "images", "indices"} <= node.items.keys():
+    read = document.source_indices
+    wanted = {"sha256", "images"} if read is not None else {"sha256", "images", "indices"}
+    if not isinstance(node, Mapping) or not wanted <= node.items.keys():
         return None
     sha256 = text_of(node.items["sha256"], "source.sha256", problems) or ""
     numbers = [text_of(node.items["images"], "source.images", problems) or ""]
-    numbers += texts_of(node.items["indices"], "source.indices", problems)
+    numbers += () if read is not None else texts_of(node.items["indices"], "source.indices", problems)
     if not all(number.isascii() and number.isdigit() and len(number) < 16 for number in numbers):
         problems.add(node.line, "source", "holds something that is not a whole number; split the dataset again")
         return None
-    images, *indices = map(int, numbers)
-    if len(indices) != len(document.images.locations) or any(index >= images for index in indices):
+    images, *found = map(int, numbers)
+    indices = found if read is None else read
+    if len(indices) != len(document.images.locations) or max(indices, default=-1) >= images:
         problems.add(node.line, "source.indices", "does not name one image of the dataset for each image here")
     split = text_of(node.items.get("split"), "source.split", problems)
     return ShardSource(sha256, images, tuple(indices), split)

@@ -11,7 +11,7 @@ from imaging_core.dataset.roots import Roots
 from imaging_core.dataset.sample import Dataset, ShardSource, Task
 from imaging_core.dataset.samples import Samples
 from imaging_core.errors import DataError, MissingError
-from imaging_core.store import Location, Store
+from imaging_core.store import Location, Reader
 
 BALANCED = "balanced"
 REFERENCE = "reference"
@@ -98,7 +98,7 @@ class ShardIndex:
         )
 
 
-def read_index(store: Store) -> ShardIndex:
+def read_index(store: Reader) -> ShardIndex:
     """The index of the run in ``store``.
 
     Raises:
@@ -183,7 +183,7 @@ def _index(value: _Fields, folder: Location) -> ShardIndex:
     return index
 
 
-def read_shard(store: Store, shard: str, *, show_names: bool = True) -> Dataset:
+def read_shard(store: Reader, shard: str, *, show_names: bool = True) -> Dataset:
     """The shard of that id, with its ``source``, and of its images those that are to be inferred.
 
     Args:
@@ -231,7 +231,7 @@ def _requested(shard: Dataset, source: ShardSource) -> Dataset:
     )
 
 
-def _known(store: Store) -> str:
+def _known(store: Reader) -> str:
     try:
         ids: Iterable[str] = read_index(store).ids
     except DataError:

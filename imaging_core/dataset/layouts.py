@@ -82,6 +82,11 @@ SPLIT = re.compile(rf"(?P<out>[ ]+)(?P<name>{_NAME}|{_QUOTED}):{_INDICES}{_NOTHI
 NUMBER = re.compile("[0-9]+")
 """A split's list of indices, its first line, and its numbers."""
 
+SOURCE_INDICES = re.compile(
+    r"\n(?:  (?!indices:)[^ \n].*\n)*  indices:(?P<list> \[[0-9]{1,15}(?:, [0-9]{1,15})*\])(?=\n)"
+)
+"""After ``source:``, as split writes it."""
+
 
 def _once(key: str, pattern: str) -> str:
     """``pattern``, unless the group of that name has matched before in the same entry."""

@@ -11,11 +11,15 @@ from imaging_core.dataset.problems import Problems
 from imaging_core.dataset.roots import Roots
 from imaging_core.errors import DataError
 from imaging_core.store import SOURCES, Location
+from imaging_core.store.location import FILE, S3
 
 LONGEST = 4096
 
 _NOT_SIMPLE = ("//", "/.", "/\n", "\0")
 _NOT_SIMPLE_FIRST = {"", ".", "/"}
+_NOT_SIMPLE_NAMES = {"", ".", ".."}
+_AS_WRITTEN = {FILE, S3}
+"""Schemes of which a location's text is its path, without escapes."""
 
 
 def all_simple(texts: Sequence[str]) -> bool:
@@ -82,6 +86,7 @@ class _Checker:
         self._folder = folder
         self._roots = roots
         self._problems = problems
+        self._folders: dict[str, str] = {}
 
     def check(self, key: str, written: Sequence[Texts | None], requested: Iterable[int]) -> Sequence[Texts | None]:
         """Note what is wrong with the locations of a column; returns each in the one way to write it."""
@@ -91,11 +96,32 @@ class _Checker:
         asked = set(requested)
         names: list[Texts | None] = []
         for index, text in enumerate(written):
+            if isinstance(text, str) and (name := self._plain(text)):
+                names.append(name)
+                continue
             parts = () if not text else (text,) if isinstance(text, str) else text
             add = partial(self._problems.add, partial(self._line, index, key), f"images[{index}].{key}")
-            name = tuple(self._name(part, index in asked, add) for part in parts)
-            names.append(name if all(name) else None)
+            full = [self._name(part, index in asked, add) for part in parts]
+            names.append(None if not all(full) else full[0] if len(full) == 1 else tuple(full))
         return names
+
+    def _plain(self, text: str) -> str:
+        """The full location of a path, joined from that of its folder; empty where that takes a closer look."""
+        head, _, name = text.rpartition("/")
+        if not head or name in _NOT_SIMPLE_NAMES or "\0" in name or len(text) > LONGEST:
+            return ""
+        folder = self._folders.get(head)
+        if folder is None:
+            folder = self._folders[head] = self._folder_of(head)
+        return folder and folder + name
+
+    def _folder_of(self, head: str) -> str:
+        """The full location of a folder, with a closing slash; empty where not all that lies in it may be read."""
+        if "\0" in head or ":/" in head:
+            return ""
+        folder = Location.parse(head, self._folder)
+        allowed = folder.scheme in _AS_WRITTEN and (self._roots is None or self._roots.allows(folder))
+        return str(folder).rstrip("/") + "/" if allowed else ""
 
     def _name(self, text: str, asked: bool, add: Callable[[str], None]) -> str:
         """The full location; empty where a problem was noted."""

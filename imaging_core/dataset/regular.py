@@ -26,7 +26,7 @@ LONGEST_KEY = 1000
 
 @dataclass(slots=True)
 class _Section:
-    """The value of ``key``: the text from after its colon to the start of the line with the next key."""
+    """The value of ``key`` (``outer.inner``): the text from after its colon to where libyaml goes on."""
 
     key: str
     start: int
@@ -49,7 +49,8 @@ def read_regular(text: str, problems: Problems) -> Document | None:
     try:
         images, images_section = _read_images(text, found)
         split, split_section = _read_split(text, images_section)
-        sections = [section for section in (images_section, split_section) if section is not None]
+        indices, indices_section = _read_source_indices(text, images_section)
+        sections = [each for each in (images_section, split_section, indices_section) if each is not None]
         head = _read_rest(text, sorted(sections, key=lambda section: section.start), found)
     except Irregular:
         return None
@@ -59,6 +60,7 @@ def read_regular(text: str, problems: Problems) -> Document | None:
             raise
         return None
     document = from_tree(head, found, images, split)
+    document.source_indices = indices
     problems.take(found)
     return document
 
@@ -75,7 +77,9 @@ def _read_rest(text: str, sections: list[_Section], problems: Problems) -> Mappi
     if not isinstance(head, Mapping) or head.flow != text.startswith("{"):
         raise Irregular
     for key, line in lines.items():
-        if head.items.pop(key, None) != Scalar(_MARKER, plain=False, line=line):
+        outer, _, inner = key.rpartition(".")
+        holder = head.items.get(outer) if outer else head
+        if not isinstance(holder, Mapping) or holder.items.pop(inner, None) != Scalar(_MARKER, plain=False, line=line):
             raise Irregular
     return head
 
@@ -138,6 +142,15 @@ def _read_split(text: str, images: _Section) -> tuple[Split | None, _Section | N
     if text[position : position + 1] in {" ", "-", "\t"}:
         return None, None
     return split, _Section("split", start, position)
+
+
+def _read_source_indices(text: str, images: _Section) -> tuple[list[int] | None, _Section | None]:
+    """Which cases a shard's images are, where that stands before them as split writes it."""
+    start = -1 if text.startswith("{") else _find_key(text[: images.start], "source", 0)
+    match = layouts.SOURCE_INDICES.match(text, start, images.start) if start >= 0 else None
+    if match is None:
+        return None, None
+    return list(map(int, match["list"].translate(_NO_NUMBER).split())), _Section("source.indices", *match.span("list"))
 
 
 def _line_of_number(text: str, start: int, place: int) -> int:

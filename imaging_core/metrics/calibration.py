@@ -118,6 +118,8 @@ def _surprises(cases: ClassificationCases) -> NDArray[np.float64]:
 
 
 def _per_case(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if values.shape[1] == 1:
+        return values[:, 0]
     return np.array([math.fsum(row) / len(row) for row in values.tolist()])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.metrics import counts as c
+from imaging_core.metrics.thresholds import Thresholds, thresholds
 from imaging_core.metrics.values import Values, mean_of_defined
 
 Kind = Literal["binary", "multiclass", "multilabel"]
@@ -88,6 +89,17 @@ class ClassificationCases:
         tp = np.diagonal(confusion)
         fp, fn = confusion.sum(axis=0) - tp, confusion.sum(axis=1) - tp
         return np.stack([tp, fp, fn, confusion.sum() - tp - fp - fn], axis=-1)
+
+    @cached_property
+    def thresholds(self) -> tuple[Thresholds, ...]:
+        """Of each score: of a binary model its one, else each class against the rest."""
+        truth = self.truth[:, 1:] if self.kind == "binary" else self.truth
+        return tuple(thresholds(truth[:, k], self.scores[:, k]) for k in range(truth.shape[1]))
+
+    @cached_property
+    def pooled_thresholds(self) -> Thresholds:
+        """Of all (case, class) pairs in one list."""
+        return thresholds(self.truth.ravel(), self.scores.ravel())
 
 
 def accuracy(cases: ClassificationCases) -> Values:

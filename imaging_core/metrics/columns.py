@@ -48,7 +48,7 @@ class ClassificationColumns:
         self.scores[row] = record.scores
         if record.label is None:
             return
-        if any(index >= len(self.classes) for index in record.label):
+        if record.label and max(record.label) >= len(self.classes):
             raise ValueError(f"label {max(record.label)} where the model has classes 0 to {len(self.classes) - 1}")
         if self.kind == "multilabel":
             self.labels[row, list(record.label)] = True

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.metrics.calibration import BINS, bins_of
-from imaging_core.metrics.ranking import at_thresholds
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Across and up, float64, as many of each."""
@@ -44,7 +43,7 @@ def roc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> Points | No
     negatives = len(positive) - positives
     if not positives or not negatives:
         return None
-    found, called = at_thresholds(positive, scores)
+    found, called = _at_every_score(positive, scores)
     return np.append(0.0, (called - found) / negatives), np.append(0.0, found / positives)
 
 
@@ -61,11 +60,22 @@ def precision_recall(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -
     Returns:
         Beginning at recall 0 with the first point's precision; None when there is no positive case.
     """
-    found, called = at_thresholds(positive, scores)
+    found, called = _at_every_score(positive, scores)
     if not len(found) or not found[-1]:
         return None
     precision = found / called
     return np.append(0.0, found / found[-1]), np.append(precision[0], precision)
+
+
+def _at_every_score(
+    positive: NDArray[np.bool_], scores: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many positives, and how many cases, score at or above each distinct score, the highest first."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.zeros(0, np.int64)
+    found: NDArray[np.int64] = np.cumsum(positive[order].astype(np.int64))[ends]
+    return found, ends + 1
 
 
 def reliability(probabilities: NDArray[np.float64], right: NDArray[np.bool_]) -> Reliability:

@@ -1,6 +1,5 @@
 """The cases that a run has to account for: what its shards hold, before any result is looked at."""
 
-import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +10,10 @@ from imaging_core import run
 from imaging_core.dataset.document import Value
 from imaging_core.dataset.index import ShardEntry, ShardIndex, read_index, read_shard
 from imaging_core.dataset.sample import Dataset, Sample
+from imaging_core.dataset.samples import Samples
 from imaging_core.errors import DataError, UsageError
 from imaging_core.metrics.groups import Grouping, grouping, patients
-from imaging_core.store import Location, Store
+from imaging_core.store import Ahead, Location, Store
 
 SPLIT_AGAIN = "delete shards/ and results/ and split again"
 
@@ -44,6 +44,11 @@ class Expected:
         """The id of the case in a row."""
         return run.case_id(int(self.cases[row]), self.index.dataset.images)
 
+    def ids(self, rows: Rows | None = None) -> list[str]:
+        """The ids of the cases in these rows, or in all."""
+        cases = self.cases if rows is None else self.cases[rows]
+        return run.case_ids(cases.tolist(), self.index.dataset.images)
+
 
 def read_expected(store: Store, *, names: bool, patient: str | None = None, group_by: Sequence[str] = ()) -> Expected:
     """Read the shard index and every shard.
@@ -64,13 +69,14 @@ def read_expected(store: Store, *, names: bool, patient: str | None = None, grou
     values: dict[str, list[Value]] = {name: [] for name in features}
     indices: list[Rows] = []
     images: list[str] = []
-    for entry in index.shards:
-        shard = read_shard(store, entry.id, show_names=names)
-        indices.append(_indices(shard, entry, index))
-        for name, place in features.items():
-            values[name] += [_value(sample, place) for sample in shard.samples]
-        if names:
-            images += image_names(shard, index.roots[0])
+    with Ahead(store, map(run.shard_file, index.ids)) as ahead:
+        for entry in index.shards:
+            shard = read_shard(ahead, entry.id, show_names=names)
+            indices.append(_indices(shard, entry, index))
+            for name, place in features.items():
+                values[name] += [_value(sample, place) for sample in shard.samples]
+            if names:
+                images += image_names(shard, index.roots[0])
     concatenated = np.concatenate([np.zeros(0, dtype=np.int64), *indices])
     order = np.argsort(concatenated, kind="stable")
     cases = concatenated[order]
@@ -118,14 +124,14 @@ def image_names(shard: Dataset, folder: Location) -> list[str]:
     """
     folders: dict[str, str] = {}
     names = []
-    for sample in shard.samples:
-        first = sample.locations[0]
+    for written in Samples.of(shard.samples).locations:
+        first, more = (written, 0) if isinstance(written, str) else (written[0], len(written) - 1)
         head, _, name = first.rpartition("/")
         if head not in folders:
             relative = shard.resolve(first).parent.relative_to(folder)
-            folders[head] = "" if relative == "." else relative
-        full = posixpath.join(folders[head], name)
-        names.append(full if len(sample.locations) == 1 else f"{full} (+{len(sample.locations) - 1})")
+            folders[head] = "" if relative == "." else relative.rstrip("/") + "/"
+        full = folders[head] + name
+        names.append(f"{full} (+{more})" if more else full)
     return names
 
 

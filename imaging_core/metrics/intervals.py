@@ -206,11 +206,11 @@ def auroc(cases: ClassificationCases, resamples: Resamples) -> Spread:
     if resamples.clustered:
         return {}
     sides = [(cases.labels == 1, cases.scores[:, 0])] if cases.kind == "binary" else list(_each_class(cases))
-    defined = [(true, scores) for true, scores in sides if min(true.sum(), (~true).sum()) > 1]
+    defined = [k for k, at in enumerate(cases.thresholds) if min(at.positives, at.negatives) > 1]
     if not defined:
         return {}
-    added = np.mean([ranking.delong(true, scores) for true, scores in defined], axis=0)
-    area = math.fsum(ranking.area_under_roc(true, scores) or 0.0 for true, scores in defined) / len(defined)
+    added = np.mean([ranking.delong(*sides[k]) for k in defined], axis=0)
+    area = math.fsum(ranking.area(cases.thresholds[k]) or 0.0 for k in defined) / len(defined)
     interval = replace(normal(area, math.fsum((added**2).tolist())), method="DeLong")
     return dict.fromkeys(("pooled", "macro") if cases.kind == "binary" else ("macro",), interval)
 
@@ -232,11 +232,12 @@ def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Spread:
         return {}
     if resamples.cases <= MOST_CASES:
         return {"mean": resamples.means(values)}
-    known = values[~np.isnan(values)].tolist()
-    if len(known) < 2 or resamples.clustered:
+    known = values[~np.isnan(values)]
+    n = len(known)
+    if n < 2 or resamples.clustered:
         return {}
-    mean = math.fsum(known) / len(known)
-    return {"mean": normal(mean, math.fsum((each - mean) ** 2 for each in known) / (len(known) - 1) / len(known))}
+    mean = math.fsum(known.tolist()) / n
+    return {"mean": normal(mean, math.fsum(((known - mean) ** 2).tolist()) / (n - 1) / n)}
 
 
 def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples) -> Spread:

@@ -11,7 +11,7 @@ from typing import Any
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import STATES, Record, read_part
-from imaging_core.store import Store
+from imaging_core.store import Ahead, Reader, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,11 @@ class ShardResults:
     summary: Mapping[str, Any] | None
 
     @property
+    def keys(self) -> list[str]:
+        """The keys of the ledger parts that are there, in their order."""
+        return [run.ledger_part(self.shard, part) for part in sorted(self.parts)]
+
+    @property
     def again(self) -> str:
         """What to do about results that cannot be used."""
         return f"delete {run.results(self.shard)} and resume the run"
@@ -44,7 +49,7 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
     """
     parts: dict[str, set[int]] = {shard: set() for shard in shards}
     provenance: dict[str, set[str]] = {shard: set() for shard in shards}
-    summaries: dict[str, Mapping[str, Any]] = {}
+    written: dict[str, str] = {}
     for key in store.list("results/"):
         _, shard, *rest = key.split("/")
         if shard not in parts:
@@ -60,8 +65,12 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
             case ["provenance", name]:
                 provenance[shard].add(name.removesuffix(".json"))
             case ["summary.json"]:
-                with suppress(MissingError):  # removed since: the shard is being done again
-                    summaries[shard] = _read_summary(store.get(key), key)
+                written[shard] = key
+    summaries: dict[str, Mapping[str, Any]] = {}
+    with Ahead(store, written.values()) as ahead:
+        for shard, key in written.items():
+            with suppress(MissingError):  # removed since: the shard is being done again
+                summaries[shard] = _read_summary(ahead.get(key), key)
     return {
         shard: ShardResults(shard, frozenset(parts[shard]), frozenset(provenance[shard]), summaries.get(shard))
         for shard in shards
@@ -69,7 +78,7 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
 
 
 def read_ledger(
-    store: Store, found: ShardResults, expected: Sequence[str], sha256: str
+    store: Reader, found: ShardResults, expected: Sequence[str], sha256: str
 ) -> Iterator[tuple[slice, list[Record], str]]:
     """The records of one shard, part by part.
 

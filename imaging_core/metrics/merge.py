@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,10 @@ from imaging_core.metrics.columns import ClassificationColumns, SegmentationColu
 from imaging_core.metrics.expected import Expected, read_expected
 from imaging_core.metrics.ledgers import list_results, read_ledger
 from imaging_core.metrics.provenance import Provenance, Provenances
-from imaging_core.store import Store
+from imaging_core.store import Ahead, Store
 
-MISSING = 0
-CODES: dict[State, int] = {"done": 1, "failed": 2, "skipped": 3}
+MISSING, DONE = 0, 1
+CODES: dict[State, int] = {"done": DONE, "failed": 2, "skipped": 3}
 STATE_NAMES = ("missing", *CODES)
 
 
@@ -88,19 +89,19 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
     state = np.full(len(expected.cases), MISSING, dtype=np.uint8)
     reasons: dict[int, Reason] = {}
     columns: ClassificationColumns | SegmentationColumns | None = None
-    for entry, rows in zip(entries, expected.shard_rows, strict=True):
-        results = found[entry.id]
-        ids = [expected.id(row) for row in rows.tolist()]
-        for place, records, key in read_ledger(store, results, ids, entry.sha256):
-            for row, record in zip(rows[place].tolist(), records, strict=True):
-                source = provenances.note(entry.id, record.by, there=record.by in results.provenance)
-                if columns is None:
-                    columns = columns_for(source.card, len(state))
-                state[row] = CODES[record.state]
-                if record.state == "done":
-                    _put(columns, row, record, key)
-                else:
-                    reasons[row] = Reason(record.kind or "unknown", record.reason or "", record.temporary)
+    with Ahead(store, chain.from_iterable(found[entry.id].keys for entry in entries)) as ahead:
+        for entry, rows in zip(entries, expected.shard_rows, strict=True):
+            results = found[entry.id]
+            for place, records, key in read_ledger(ahead, results, expected.ids(rows), entry.sha256):
+                for digest in dict.fromkeys(record.by for record in records):
+                    source = provenances.note(entry.id, digest, there=digest in results.provenance)
+                    columns = columns or columns_for(source.card, len(state))
+                state[rows[place]] = [CODES[record.state] for record in records]
+                for row, record in zip(rows[place].tolist(), records, strict=True):
+                    if columns and record.state == "done":
+                        _put(columns, row, record, key)
+                    else:
+                        reasons[row] = Reason(record.kind or "unknown", record.reason or "", record.temporary)
     return Merged(
         expected=expected,
         state=state,

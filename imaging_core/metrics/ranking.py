@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.thresholds import Thresholds, thresholds
 from imaging_core.metrics.values import Values, mean_of_defined
 
 ROUNDING = 1e-6
@@ -28,19 +29,12 @@ def area_under_roc(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> 
     Returns:
         In [0, 1]; None when there is no positive or no negative case.
     """
-    total = len(positive)
-    positives = int(positive.sum())
-    negatives = total - positives
-    if not positives or not negatives:
-        return None
-    order = np.argsort(scores)
-    ordered = scores[order]
-    starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
-    positives_tied = np.add.reduceat(positive[order].astype(np.int64), starts)
-    negatives_tied = np.diff(np.append(starts, total)) - positives_tied
-    negatives_below = np.cumsum(negatives_tied) - negatives_tied
-    twice = int((positives_tied * (2 * negatives_below + negatives_tied)).sum())
-    return twice / (2 * positives * negatives)
+    return area(thresholds(positive, scores))
+
+
+def area(at: Thresholds) -> float | None:
+    """As :func:`area_under_roc`, of scores that are sorted already."""
+    return at.pairs / (2 * at.positives * at.negatives) if at.positives and at.negatives else None
 
 
 def delong(positive: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,11 +76,14 @@ def average_precision(positive: NDArray[np.bool_], scores: NDArray[np.float64]) 
     Returns:
         In [0, 1]; None when there is no positive case.
     """
-    found, called = at_thresholds(positive, scores)
-    if not len(found) or not found[-1]:
+    return _precision(thresholds(positive, scores))
+
+
+def _precision(at: Thresholds) -> float | None:
+    if not at.positives:
         return None
-    gained = np.diff(found, prepend=0)
-    return math.fsum((gained * (found / called)).tolist()) / int(found[-1])
+    gained = np.diff(at.found, prepend=0)
+    return math.fsum((gained * (at.found / (at.found + at.wrongly))).tolist()) / at.positives
 
 
 def sensitivity_at_specificity(
@@ -104,24 +101,14 @@ def sensitivity_at_specificity(
     Returns:
         In [0, 1]; None when there is no positive or no negative case.
     """
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if not positives or not negatives:
+    return _sensitivity(thresholds(positive, scores), specificity)
+
+
+def _sensitivity(at: Thresholds, specificity: float) -> float | None:
+    if not at.positives or not at.negatives:
         return None
-    found, called = at_thresholds(positive, scores)
-    allowed = negatives - (called - found) >= specificity * negatives - ROUNDING
-    return int(found[allowed].max(initial=0)) / positives
-
-
-def at_thresholds(
-    positive: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many positives, and how many cases, score at or above each distinct score, the highest first."""
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.zeros(0, np.int64)
-    found: NDArray[np.int64] = np.cumsum(positive[order].astype(np.int64))[ends]
-    return found, ends + 1
+    allowed = at.negatives - at.wrongly >= specificity * at.negatives - ROUNDING
+    return int(at.found[allowed].max(initial=0)) / at.positives
 
 
 def auroc(cases: ClassificationCases) -> Values:
@@ -131,7 +118,7 @@ def auroc(cases: ClassificationCases) -> Values:
     classes for which it is defined (one-vs-rest: Fawcett 2006; scikit-learn's ``multi_class="ovr",
     average="macro"``), pooled ranks all (case, class) pairs in one list (``average="micro"``).
     """
-    values = _each_against_the_rest(area_under_roc, cases)
+    values = _each_against_the_rest(area, cases)
     if cases.kind != "binary":
         return values
     return Values(pooled=values.pooled, macro=values.pooled, per_class=(values.pooled, values.pooled))
@@ -142,20 +129,17 @@ def mean_average_precision(cases: ClassificationCases) -> Values:
 
     Of a binary model that of the positive class: unlike the area under the ROC curve it is another for the other class.
     """
-    return _each_against_the_rest(average_precision, cases)
+    return _each_against_the_rest(_precision, cases)
 
 
 def sensitivity_at_95(cases: ClassificationCases) -> Values:
     """Sensitivity at a specificity of at least 95 %, each class against the rest; macro is the mean of the classes."""
-    values = _each_against_the_rest(partial(sensitivity_at_specificity, specificity=0.95), cases)
+    values = _each_against_the_rest(partial(_sensitivity, specificity=0.95), cases)
     return values if cases.kind == "binary" else replace(values, pooled=None)
 
 
-def _each_against_the_rest(
-    of: Callable[[NDArray[np.bool_], NDArray[np.float64]], float | None], cases: ClassificationCases
-) -> Values:
+def _each_against_the_rest(of: Callable[[Thresholds], float | None], cases: ClassificationCases) -> Values:
     if cases.kind == "binary":
-        return Values(pooled=of(cases.labels == 1, cases.scores[:, 0]))
-    by_class = tuple(of(cases.truth[:, k], cases.scores[:, k]) for k in range(cases.classes))
-    pooled = of(cases.truth.ravel(), cases.scores.ravel())
-    return Values(pooled=pooled, macro=mean_of_defined(by_class), per_class=by_class)
+        return Values(pooled=of(cases.thresholds[0]))
+    by_class = tuple(map(of, cases.thresholds))
+    return Values(pooled=of(cases.pooled_thresholds), macro=mean_of_defined(by_class), per_class=by_class)

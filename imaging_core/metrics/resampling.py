@@ -22,6 +22,10 @@ MOST_CASES = 100_000
 
 _CACHED = 32 * 1024
 """Numbers that the fast part of a cache holds."""
+_BLOCK = 4 * 1024 * 1024
+"""Numbers that are multiplied at once."""
+_BITS = 24
+_PART = 2**_BITS - 1
 _ONE = 2.0**40
 """Values are summed as whole multiples of its inverse."""
 
@@ -39,6 +43,7 @@ class Resamples:
         self.cases = cases
         self._patient = None if patients is None else np.unique(patients, return_inverse=True)[1]
         self.units = cases if self._patient is None else int(self._patient.max(initial=-1)) + 1
+        self._tabled: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @property
     def clustered(self) -> bool:
@@ -57,7 +62,7 @@ class Resamples:
 
     def sums(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """RESAMPLES x columns: the sum of each column (cases x columns) over the cases drawn."""
-        return np.concatenate([times @ columns for times in self.chunks(self.cases)])
+        return exact_product(self._times, columns)
 
     def means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean over the cases drawn whose value is not NaN."""
@@ -90,14 +95,35 @@ class Resamples:
             cells: of each case, true class times ``classes`` plus predicted class.
             classes: how many there are.
         """
+        if self._tabled is not None and self._tabled[0] is cells:
+            return self._tabled[1]
         used, place, counts = np.unique(cells, return_inverse=True, return_counts=True)
         tables = np.zeros((RESAMPLES, classes * classes), dtype=np.int64)
         if self.clustered:
-            tables[:, used] = self.sums((place[:, np.newaxis] == np.arange(len(used))).astype(np.int64))
+            tables[:, used] = [np.bincount(place, weights=times, minlength=len(used)) for times in self._times]
         else:
             generator = np.random.default_rng(SEED)
             tables[:, used] = generator.multinomial(self.cases, counts / self.cases, RESAMPLES)
-        return tables.reshape(RESAMPLES, classes, classes)
+        self._tabled = (cells, tables.reshape(RESAMPLES, classes, classes))
+        return self._tabled[1]
+
+
+def exact_product(times: NDArray[np.uint8], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``times @ columns`` in int64: by parts of 24 bits, whose sums float64 holds exactly, since it multiplies faster.
+
+    Args:
+        times: rows x cases, fewer than 2**21 cases.
+        columns: cases x columns; sums that leave int64 wrap around, as its own do.
+    """
+    parts = [(columns >> shift) & _PART if shift < 2 * _BITS else columns >> shift for shift in (0, _BITS, 2 * _BITS)]
+    used = [(place * _BITS, part.astype(np.float64)) for place, part in enumerate(parts) if part.any()]
+    product = np.zeros((len(times), columns.shape[1]), dtype=np.int64)
+    rows = max(1, _BLOCK // max(1, times.shape[1]))
+    for start in range(0, len(times), rows):
+        block = times[start : start + rows].astype(np.float64)
+        for shift, part in used:
+            product[start : start + rows] += (block @ part).astype(np.int64) << shift
+    return product
 
 
 def divided(

@@ -1,4 +1,7 @@
-"""``report/metrics.json``: every figure of a run, the same bytes for any number and order of shards."""
+"""``report/metrics.json``: every figure of a run, the same bytes for any number and order of shards.
+
+``metrics.schema.json`` beside this file is its JSON schema: it changes with the keys here, not with new metrics.
+"""
 
 from dataclasses import asdict
 from typing import Any

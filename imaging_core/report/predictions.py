@@ -27,14 +27,14 @@ and so does a text that begins with an apostrophe: taking one leading apostrophe
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from imaging_core.metrics import counts as c
 from imaging_core.metrics.classification import decide
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
-from imaging_core.metrics.merge import Merged
+from imaging_core.metrics.merge import DONE, STATE_NAMES, Merged
 from imaging_core.metrics.segmentation import deephealth_per_case
 
 Cell = str | int | float
@@ -50,25 +50,23 @@ def predictions_csv(merged: Merged) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     images = merged.expected.images
     writer.writerow(["case", *(["image"] if images is not None else []), "state", "kind", "reason", *header])
-    nothing: Cells = [""] * len(header)
-    for row in range(len(merged.state)):
-        state = merged.state_of(row)
-        reason = merged.reasons.get(row)
-        writer.writerow(
-            [
-                merged.expected.id(row),
-                *([safe_text(images[row])] if images is not None else []),
-                state,
-                safe_text(reason.kind) if reason else "",
-                safe_text(reason.sentence) if reason else "",
-                *(cells(row) if state == "done" else nothing),
-            ]
-        )
+    writer.writerows(_lines(merged, cells, [""] * len(header)))
     return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _lines(merged: Merged, cells: Callable[[int], Cells], nothing: Cells) -> Iterator[Cells]:
+    images = merged.expected.images
+    for row, (case, state) in enumerate(zip(merged.expected.ids(), merged.state.tolist(), strict=True)):
+        image = [] if images is None else [safe_text(images[row])]
+        reason = merged.reasons.get(row)
+        why = [safe_text(reason.kind), safe_text(reason.sentence)] if reason else ["", ""]
+        yield [case, *image, STATE_NAMES[state], *why, *(cells(row) if state == DONE else nothing)]
 
 
 def safe_text(text: str) -> str:
     """The text, with an apostrophe before it when a spreadsheet would take it for a formula."""
+    if text[:1].isalnum():
+        return text
     return "'" + text if text.startswith(FORMULA_STARTS) or text.lstrip().startswith(FORMULA_STARTS) else text
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from imaging_core import run
 from imaging_core.errors import MissingError
-from imaging_core.store import Store
+from imaging_core.store import Ahead, Reader, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,12 @@ class ShardTime:
 
 def read_timings(store: Store, shards: Iterable[str]) -> list[ShardTime]:
     """The times of the shards that have them."""
-    return [time for shard in shards if (time := _read(store, shard)) is not None]
+    listed = list(shards)
+    with Ahead(store, map(run.timing, listed)) as ahead:
+        return [time for shard in listed if (time := _read(ahead, shard)) is not None]
 
 
-def read_timing(store: Store, shard: str) -> dict[str, Any]:
+def read_timing(store: Reader, shard: str) -> dict[str, Any]:
     """The content of one shard's ``timing.json``; empty when it is missing or not readable."""
     return _json(store, run.timing(shard))
 
@@ -63,7 +65,7 @@ def read_run_record(store: Store) -> dict[str, Any]:
     return _json(store, run.RUN)
 
 
-def _read(store: Store, shard: str) -> ShardTime | None:
+def _read(store: Reader, shard: str) -> ShardTime | None:
     values = read_timing(store, shard)
     try:
         started = datetime.fromisoformat(str(values["started"]))
@@ -82,7 +84,7 @@ def _read(store: Store, shard: str) -> ShardTime | None:
         return None
 
 
-def _json(store: Store, key: str) -> dict[str, Any]:
+def _json(store: Reader, key: str) -> dict[str, Any]:
     try:
         values = json.loads(store.get(key))
     except (MissingError, ValueError):

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 
 from imaging_core.errors import ConfigurationError
-from imaging_core.store.base import SizeLister, Source, Store
+from imaging_core.store.ahead import Ahead
+from imaging_core.store.base import Reader, SizeLister, Source, Store
 from imaging_core.store.http import HttpSource
 from imaging_core.store.local import LocalSource, LocalStore, local_sizes
 from imaging_core.store.location import FILE, S3, Location
@@ -36,7 +37,18 @@ SOURCES: dict[str, Callable[[Location], Source]] = {
 }
 SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
 
-__all__ = ["SOURCES", "Location", "Source", "Store", "check_settings", "open_source", "open_store", "sizes"]
+__all__ = [
+    "SOURCES",
+    "Ahead",
+    "Location",
+    "Reader",
+    "Source",
+    "Store",
+    "check_settings",
+    "open_source",
+    "open_store",
+    "sizes",
+]
 
 
 def open_store(root: Location) -> Store:

@@ -42,7 +42,7 @@ class Source(Protocol):
         ...
 
 
-class Store(Protocol):
+class Reader(Protocol):
     """Objects under one prefix. Keys are relative, with ``/`` between their parts; one that leads out is refused."""
 
     @property
@@ -53,6 +53,10 @@ class Store(Protocol):
     def get(self, key: str) -> bytes:
         """The object's bytes; MissingError when there is none."""
         ...
+
+
+class Store(Reader, Protocol):
+    """A reader that can also write, list and remove."""
 
     def put(self, key: str, data: bytes) -> None:
         """Write an object, whole or not at all; what was there before is replaced."""

@@ -79,7 +79,7 @@ def test_too_few_gpus_are_waited_for_and_named_meanwhile(cluster, digits, undist
     assert cluster.compared("gpus") == undisturbed
     pods = json.loads(cluster.kubectl("get", "pods", "-l", f"workflows.argoproj.io/workflow={workflow}", "-o", "json"))
     held = sum(seconds(pod) for pod in pods["items"] if "-infer-" in pod["metadata"]["name"])
-    assert cluster.metrics()["gpu_seconds"] == pytest.approx(held, abs=3), "not the time of waiting for a GPU"
+    assert held / 2 < cluster.metrics()["gpu_seconds"] <= held + 1, "not the time of waiting for a GPU"
 
 
 def seconds(pod: dict[str, Any]) -> float:

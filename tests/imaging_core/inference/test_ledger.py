@@ -1,0 +1,56 @@
+"""Ledger lines: read back as they were written, and refused where a value is not what it should be."""
+
+import pytest
+
+from imaging_core.errors import DataError
+from imaging_core.inference.ledger import Counts, Record, read_part, shortest, to_part
+
+RECORDS = (
+    Record("000", "done", "5f", size=(3, 4), inputs=1, label=(2,), scores=(0.1, shortest(1 / 3), 1e-38)),
+    Record("001", "done", "5f", counts={0: Counts(1, 2, 3, 4), 1: Counts(0, 0, 0, 10)}, deephealth=(3, 2**40)),
+    Record("002", "failed", "5f", kind="unreadable", reason="ends too early \u2028 \x85 €", temporary=True),
+    Record("003", "skipped", "", kind="too small", outputs={"mask": "outputs/003.png"}),
+)
+
+
+def test_records_are_read_back_as_they_were_written():
+    assert tuple(read_part(to_part(RECORDS), "part")) == RECORDS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        '"scores":[NaN]',
+        '"scores":[1e400]',
+        '"scores":[true]',
+        '"scores":["1"]',
+        '"scores":null,"label":[-1]',
+        '"label":[1.0]',
+        '"label":[true]',
+        '"label":[9223372036854775808]',
+        '"size":[[1]]',
+        '"deephealth":[2,1]',
+        '"deephealth":[1]',
+        '"counts":{"a":[1,2,3,4]}',
+        '"counts":{"1":[1,2,3]}',
+        '"counts":{"1":[1,2,3,-4]}',
+        '"outputs":["mask"]',
+        '"outputs":[]',
+        '"outputs":{"mask":1}',
+        '"reason":1',
+        '"kind":[]',
+        '"unknown":1',
+    ],
+)
+def test_a_value_that_is_not_what_it_should_be_is_refused_by_line(values):
+    line = f'{{"case":"7","by":"5f","state":"done",{values}}}\n'.encode()
+    with pytest.raises(DataError, match=r"part, line 2: not a ledger line .*; delete this part"):
+        list(read_part(to_part(RECORDS[:1]) + line, "part"))
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"1", b"[]", b"{}", b"{}x", b'"\xff"', b'{"case":7,"by":"","state":"done"}']
+)
+def test_what_is_no_record_is_refused(line):
+    with pytest.raises(DataError, match="line 1"):
+        list(read_part(line + b"\n", "part"))
