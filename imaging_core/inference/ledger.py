@@ -1,7 +1,7 @@
 """The ledger: one JSON line per case, done, failed or skipped. Torch-free, since gather reads it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from types import NoneType
@@ -127,6 +127,6 @@ def read_part(data: bytes, where: str) -> Iterator[Record]:
         yield Record.from_line(line, f"{where}, line {number}")
 
 
-def shortest(value: float) -> float:
-    """The shortest decimal that is still this float32 and no other: order and ties survive."""
-    return float(f"{value:.9g}")
+def shortest(values: Sequence[float]) -> list[float]:
+    """The shortest decimals that are still these float32 and no others: order and ties survive."""
+    return [float(text) for text in ("%.9g " * len(values) % tuple(values)).split()]
