@@ -16,6 +16,7 @@ from imaging_core.errors import (
 )
 from imaging_core.store import Location
 from imaging_core.store.base import Source
+from imaging_core.store.memory import MemorySource
 
 Role = Literal["image", "mask"]
 
@@ -39,6 +40,8 @@ def read_whole(source: Source, limits: Limits, role: Role = "image") -> bytes:
 
 def read_head(source: Source, limits: Limits, role: Role = "image") -> bytes:
     """The first :data:`HEAD` bytes of ``source``, or all of a shorter one. Raises as :func:`read_whole`."""
+    if isinstance(source, MemorySource):
+        return read_whole(source, limits, role)[:HEAD]
     with store_failures(source.location, role, limits), source.open(limits.encoded_bytes) as file:
         data = file.read(HEAD)
     if not data:
