@@ -13,8 +13,8 @@ from imaging_core.decode.case import Place
 from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
 from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.ledger import shortest
 from imaging_core.inference.segmentation import check_finite
+from imaging_core.inference.shortest import shortest
 from imaging_core.inference.task import Truth
 from imaging_core.metrics.classification import decide
 from imaging_core.models.card import Card, Output
@@ -59,14 +59,14 @@ class _Decisions:
 
     def __init__(self, output: Output, values: NDArray[np.float32]) -> None:
         self._output = output
-        flat = iter(shortest(values.ravel().tolist()))
-        self.scores = list(zip(*[flat] * values.shape[1], strict=True))
+        self._decimals = shortest(values)
+        self.scores = [tuple(row) for row in self._decimals.tolist()]
 
     @cached_property
     def labels(self) -> list[tuple[int, ...]]:
         """Class indices, ascending, of each row."""
         output = self._output
-        said = decide(output.kind, np.array(self.scores), output.threshold)
+        said = decide(output.kind, self._decimals, output.threshold)
         if output.kind == "multilabel":
             return [tuple(np.flatnonzero(row).tolist()) for row in said]
         return [(index,) for index in said.tolist()]

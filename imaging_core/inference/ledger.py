@@ -1,7 +1,7 @@
 """The ledger: one JSON line per case, done, failed or skipped. Torch-free, since gather reads it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from math import isfinite
 from types import NoneType
@@ -125,8 +125,3 @@ def read_part(data: bytes, where: str) -> Iterator[Record]:
     """The records of one ledger part; ``where`` names it in errors."""
     for number, line in enumerate(data.splitlines(), start=1):
         yield Record.from_line(line, f"{where}, line {number}")
-
-
-def shortest(values: Sequence[float]) -> list[float]:
-    """The shortest decimals that are still these float32 and no others: order and ties survive."""
-    return [float(text) for text in ("%.9g " * len(values) % tuple(values)).split()]
