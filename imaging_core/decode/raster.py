@@ -21,6 +21,7 @@ from imaging_core.store.base import Source
 MOST_PLANES_AT_FULL_SIZE = 4
 """All planes of one file together may hold so many times :attr:`~imaging_core.decode.case.Limits.pixels` values."""
 
+_AS_THEY_ARE = {np.dtype(np.uint8), np.dtype(np.uint16)}
 _ORIENTATION = 0x0112
 TURNED = (5, 6, 7, 8)
 """The values of EXIF's orientation that swap height and width."""
@@ -71,14 +72,7 @@ class RasterDecoder:
     def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
         """The image, as a case of one model input."""
         planes = [self._read(source, limits, "image", False) for source in sources]
-        if len({(each.size, each.pixels.shape[:2]) for each in planes}) > 1:
-            raise CaseError("unsupported", "the planes of this image have different sizes")
-        if len(planes) == 1:
-            pixels = as_channels(planes[0], channels)
-        else:
-            if len(planes) != channels:
-                raise CaseError("unsupported", f"{len(planes)} files are {len(planes)} planes; {_wanted(channels)}")
-            pixels = np.concatenate([as_channels(each, 1) for each in planes], axis=2)
+        pixels = as_channels(planes[0], channels) if len(planes) == 1 else _together(planes, channels)
         size = planes[0].size
         return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
 
@@ -100,6 +94,14 @@ class RasterDecoder:
             if "memory" in str(error).lower():  # C libraries have words for it of their own
                 raise CaseError("out_of_memory", f"no memory left to decode this {self.name} {role}") from error
             raise CaseError("unreadable", f"the {self.name} data is truncated or damaged") from error
+
+
+def _together(planes: Sequence[Planes], channels: int) -> Pixels:
+    if len({(each.size, each.pixels.shape[:2]) for each in planes}) > 1:
+        raise CaseError("unsupported", "the planes of this image have different sizes")
+    if len(planes) != channels:
+        raise CaseError("unsupported", f"{len(planes)} files are {len(planes)} planes; {_wanted(channels)}")
+    return np.concatenate([as_channels(each, 1) for each in planes], axis=2)
 
 
 def check_size(height: int, width: int, planes: int, limits: Limits) -> None:
@@ -173,10 +175,10 @@ def grey(image: Planes) -> NDArray[Any]:
 
 
 def _model_type(pixels: NDArray[Any]) -> Pixels:
+    if pixels.dtype in _AS_THEY_ARE:
+        return pixels
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels
     if not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
         raise CaseError("unsupported", f"pixels of type {pixels.dtype}")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused just below

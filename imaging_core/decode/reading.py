@@ -1,8 +1,6 @@
 """From a source to bytes: what is wrong with one file is told as a failed case, what ails its store ends the step."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 from imaging_core.decode.case import CaseError, FailureKind, Limits
@@ -18,6 +16,7 @@ from imaging_core.errors import (
 )
 from imaging_core.store import Location
 from imaging_core.store.base import Source
+from imaging_core.store.memory import MemorySource
 
 Role = Literal["image", "mask"]
 
@@ -41,6 +40,8 @@ def read_whole(source: Source, limits: Limits, role: Role = "image") -> bytes:
 
 def read_head(source: Source, limits: Limits, role: Role = "image") -> bytes:
     """The first :data:`HEAD` bytes of ``source``, or all of a shorter one. Raises as :func:`read_whole`."""
+    if isinstance(source, MemorySource):
+        return read_whole(source, limits, role)[:HEAD]
     with store_failures(source.location, role, limits), source.open(limits.encoded_bytes) as file:
         data = file.read(HEAD)
     if not data:
@@ -48,8 +49,7 @@ def read_head(source: Source, limits: Limits, role: Role = "image") -> bytes:
     return data
 
 
-@contextmanager
-def store_failures(location: Location, role: Role, limits: Limits) -> Iterator[None]:
+class store_failures:  # noqa: N801 - reads as a statement
     """Turns what a store says about one object into errors that do not name it.
 
     Raises:
@@ -59,26 +59,39 @@ def store_failures(location: Location, role: Role, limits: Limits) -> Iterator[N
         ConfigurationError: the store cannot be used: credentials, bucket, certificate, address.
         OSError: the disk that objects are spooled to is full.
     """
-    try:
-        yield
-    except MissingError as error:
-        raise CaseError(_MISSING[role], f"the {role} is not there") from error
-    except TooLargeError as error:
-        raise CaseError(
-            "too_large", f"the {role} file is longer than {limits.encoded_bytes} bytes (--max-bytes)"
-        ) from error
-    except DamagedError as error:
-        raise CaseError(_UNREADABLE[role], f"the {role} is damaged: its bytes do not fit their checksum") from error
-    except DataError as error:
-        raise CaseError(_UNREADABLE[role], f"the {role} is not a file") from error
-    except DeniedError as error:
-        raise CaseError("store", f"access to the {role} is denied", temporary=True) from error
-    except (ConfigurationError, LostError) as error:
-        raise type(error)(f"{role}s on {location.store}: {_nameless(str(error), location)}") from error
-    except (TemporaryError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in _DISK_IS_FULL:
-            raise
-        raise CaseError("store", f"the store did not give the {role}", temporary=True) from error
+
+    def __init__(self, location: Location, role: Role, limits: Limits) -> None:
+        self._location, self._role, self._limits = location, role, limits
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None:
+            return
+        role, limits = self._role, self._limits
+        match error:
+            case MissingError():
+                raise CaseError(_MISSING[role], f"the {role} is not there") from error
+            case TooLargeError():
+                raise CaseError(
+                    "too_large", f"the {role} file is longer than {limits.encoded_bytes} bytes (--max-bytes)"
+                ) from error
+            case DamagedError():
+                raise CaseError(
+                    _UNREADABLE[role], f"the {role} is damaged: its bytes do not fit their checksum"
+                ) from error
+            case DataError():
+                raise CaseError(_UNREADABLE[role], f"the {role} is not a file") from error
+            case DeniedError():
+                raise CaseError("store", f"access to the {role} is denied", temporary=True) from error
+            case ConfigurationError() | LostError():
+                message = _nameless(str(error), self._location)
+                raise type(error)(f"{role}s on {self._location.store}: {message}") from error
+            case OSError() if error.errno in _DISK_IS_FULL:
+                return
+            case TemporaryError() | OSError():
+                raise CaseError("store", f"the store did not give the {role}", temporary=True) from error
 
 
 def _nameless(message: str, location: Location) -> str:

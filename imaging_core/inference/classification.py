@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,11 +13,11 @@ from imaging_core.decode.case import Place
 from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
 from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.ledger import shortest
 from imaging_core.inference.segmentation import check_finite
+from imaging_core.inference.shortest import shortest
 from imaging_core.inference.task import Truth
 from imaging_core.metrics.classification import decide
-from imaging_core.models.card import Card
+from imaging_core.models.card import Card, Output
 
 
 class ClassificationHead:
@@ -26,13 +27,11 @@ class ClassificationHead:
 
     def __init__(self, card: Card, device: Device) -> None:
         self.card, self.device = card, device
-        self.scores: Download
-        self.finite: Download
+        self.batch: _Batch
 
     def receive(self, activated: Tensor, finite: Tensor) -> None:
         """Send the scores of the whole batch to the host at once."""
-        self.scores = self.device.download(activated)
-        self.finite = self.device.download(finite)
+        self.batch = _Batch(self.card.output, self.device.download(activated), self.device.download(finite))
 
     def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
         """Start a case."""
@@ -40,60 +39,89 @@ class ClassificationHead:
 
     def recall(self, case: str, size: tuple[int, ...], said: Said) -> "_SealedScores":  # noqa: ARG002 - the protocol's
         """A case whose scores are known."""
-        expected = {"scores": ("float32", (self.card.output.channels,))}
+        output = self.card.output
+        expected = {"scores": ("float32", (output.channels,))}
         if {name: (values.dtype.name, values.shape) for name, values in said.items()} != expected:
             raise DataError("not the scores of this model's classes")
-        known = Download(torch.from_numpy(said["scores"][None]))
-        return _SealedScores(self.card, [(known, 0)], [(Download(torch.ones(1, dtype=torch.bool)), 0)])
+        known = _Batch(
+            output, Download(torch.from_numpy(said["scores"][None])), Download(torch.ones(1, dtype=torch.bool))
+        )
+        return _SealedScores(output, [(known, 0)])
+
+
+class _Decisions:
+    """Scores as the ledger has them, and the classes that they speak for.
+
+    Args:
+        output: the card's.
+        values: a row of scores for each input or case; all are converted at once, since one alone costs as much.
+    """
+
+    def __init__(self, output: Output, values: NDArray[np.float32]) -> None:
+        self._output = output
+        self._decimals = shortest(values)
+        self.scores = [tuple(row) for row in self._decimals.tolist()]
+
+    @cached_property
+    def labels(self) -> list[tuple[int, ...]]:
+        """Class indices, ascending, of each row."""
+        output = self._output
+        said = decide(output.kind, self._decimals, output.threshold)
+        if output.kind == "multilabel":
+            return [tuple(np.flatnonzero(row).tolist()) for row in said]
+        return [(index,) for index in said.tolist()]
+
+
+class _Batch:
+    """The scores of one batch, on their way to the host; what is made of them is made once, for all of its inputs."""
+
+    def __init__(self, output: Output, scores: Download, finite: Download) -> None:
+        self._output = output
+        self.scores, self.finite = scores, finite
+
+    @cached_property
+    def decisions(self) -> _Decisions:
+        return _Decisions(self._output, self.scores.wait())
 
 
 class _Scores:
     def __init__(self, head: ClassificationHead) -> None:
         self._head = head
-        self._scores: list[tuple[Download, int]] = []
-        self._finite: list[tuple[Download, int]] = []
+        self._inputs: list[tuple[_Batch, int]] = []
 
     def put(self, slot: int, place: Place) -> None:  # noqa: ARG002 - scores have no place
-        self._scores.append((self._head.scores, slot))
-        self._finite.append((self._head.finite, slot))
+        self._inputs.append((self._head.batch, slot))
 
     def seal(self) -> "_SealedScores":
-        return _SealedScores(self._head.card, self._scores, self._finite)
+        return _SealedScores(self._head.card.output, self._inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class _SealedScores:
-    card: Card
-    inputs: list[tuple[Download, int]]
-    finite: list[tuple[Download, int]]
-
-    @property
-    def weight(self) -> int:
-        return 0
+    output: Output
+    inputs: list[tuple[_Batch, int]]
+    weight = 0
 
     def arrive(self) -> None:
-        self.finite[-1][0].wait()
+        self.inputs[-1][0].finite.wait()
 
     def outcome(self, truth: Truth) -> Outcome:
-        check_finite(self.finite)
-        scores = tuple(shortest(score) for score in self._means().tolist())
-        return Outcome({"scores": scores, "label": truth.label}, figure=self._accuracy(scores, truth.label))
+        check_finite([(batch.finite, slot) for batch, slot in self.inputs])
+        if len(self.inputs) == 1:
+            ((batch, row),) = self.inputs
+            decisions = batch.decisions
+        else:
+            decisions, row = _Decisions(self.output, self._means()[None]), 0
+        figure = None if truth.label is None else float(decisions.labels[row] == truth.label)
+        return Outcome({"scores": decisions.scores[row], "label": truth.label}, figure=figure)
 
     def said(self) -> Said:
         return {"scores": self._means()}
 
     def _means(self) -> NDArray[np.float32]:
         if len(self.inputs) == 1:
-            ((scores, slot),) = self.inputs
-            only: NDArray[np.float32] = scores.wait()[slot]
+            ((batch, slot),) = self.inputs
+            only: NDArray[np.float32] = batch.scores.wait()[slot]
             return only
-        each = [scores.wait()[slot].tolist() for scores, slot in self.inputs]
+        each = [batch.scores.wait()[slot].tolist() for batch, slot in self.inputs]
         return np.array([math.fsum(column) / len(each) for column in zip(*each, strict=True)], np.float32)
-
-    def _accuracy(self, scores: tuple[float, ...], label: tuple[int, ...] | None) -> float | None:
-        if label is None:
-            return None
-        output = self.card.output
-        said = decide(output.kind, np.array([scores]), output.threshold)[0]
-        said_labels = tuple(np.flatnonzero(said).tolist()) if output.kind == "multilabel" else (int(said),)
-        return float(said_labels == label)

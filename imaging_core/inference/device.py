@@ -5,8 +5,8 @@ memory, go up and come down on streams of their own, and the host waits only in 
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ContextDecorator, nullcontext, suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -65,17 +65,20 @@ def effective_precision(device: torch.device, wanted: Precision) -> Precision:
     return wanted if device.type == "cuda" else "fp32"
 
 
-@contextmanager
-def device_errors() -> Iterator[None]:
+class device_errors(ContextDecorator):  # noqa: N801 - reads as a statement
     """Turns what PyTorch says when memory runs out into MemoryError, and a failing GPU into a TemporaryError.
 
     A process whose GPU failed cannot use it any more; the next one can.
     """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise MemoryError("the GPU's memory is full") from error
-    except RuntimeError as error:  # torch.AcceleratorError is one
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise MemoryError("the GPU's memory is full") from error
+        if not isinstance(error, RuntimeError):  # torch.AcceleratorError is one
+            return
         said = str(error)
         if any(words in said for words in _MEMORY_IS_FULL):
             raise MemoryError("the memory is full") from error
@@ -83,7 +86,6 @@ def device_errors() -> Iterator[None]:
             raise ConfigurationError("this PyTorch is not made for this GPU; take another image or GPU") from error
         if any(words in said for words in _GPU_FAILED):
             raise TemporaryError(f"the GPU failed ({said.partition(chr(10))[0]}); run the same again") from error
-        raise
 
 
 class Download:

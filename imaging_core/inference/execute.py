@@ -3,7 +3,7 @@
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,9 +20,10 @@ from imaging_core.inference.head import Head
 from imaging_core.inference.ledger import Record
 from imaging_core.inference.memory import container_limit, stay_within
 from imaging_core.inference.network import Network
-from imaging_core.inference.pipeline import Pipeline, Result, Settings
+from imaging_core.inference.pipeline import Pipeline, Settings
 from imaging_core.inference.progress import BatchLog, ProgressFile
 from imaging_core.inference.recorder import Recorder
+from imaging_core.inference.result import Result
 from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.shard import Request, Work, tasks
 from imaging_core.inference.signals import deferred_signals
@@ -63,8 +64,8 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
     recorder = Recorder(work.store, request.shard, work.cases, work.kept, work.again)
 
-    def tell(result: Result) -> None:
-        recorder.tell(result.task.position, _record(result, by))
+    def tell(results: Sequence[Result]) -> None:
+        recorder.tell({result.task.position: _record(result, by) for result in results})
         progress.show(recorder.finished)
 
     limits = replace(request.limits, reduce_to=card.input.reduce_to)
@@ -111,7 +112,7 @@ def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterato
         else:
             position, failure = each
             log.expect(-1)
-            recorder.tell(position, _failed(work.cases[position], failure, by))
+            recorder.tell({position: _failed(work.cases[position], failure, by)})
 
 
 def _record(result: Result, by: str) -> Record:

@@ -144,8 +144,3 @@ def read_part(data: bytes, where: str) -> Iterator[Record]:
     """The records of one ledger part; ``where`` names it in errors."""
     for number, line in enumerate(data.splitlines(), start=1):
         yield Record.from_line(line, f"{where}, line {number}")
-
-
-def shortest(value: float) -> float:
-    """The shortest decimal that is still this float32 and no other: order and ties survive."""
-    return float(f"{value:.9g}")

@@ -18,7 +18,7 @@ its own, behind one more queue.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +39,7 @@ from imaging_core.inference.head import Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
 from imaging_core.inference.progress import BatchLog
+from imaging_core.inference.result import Result
 from imaging_core.inference.signals import Interrupted, PendingSignal
 from imaging_core.inference.stage_time import StageTime
 from imaging_core.inference.task import Task, fetched, held_bytes
@@ -53,29 +54,11 @@ KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
-_NO_MEMORY = "not enough memory for this case, even with nothing else under way"
 _LOOK_SECONDS = 0.2
 _WRITE_SECONDS = 5.0
 """How long after a signal results are still written; with _LEAVE_SECONDS less than a step has to end by itself."""
 
 _LEAVE_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a case: how it was done, or why it failed.
-
-    Attributes:
-        task: the case.
-        end: what was made of it.
-        size: its spatial size in pixels, when it is done.
-        inputs: how many model inputs it had.
-    """
-
-    task: Task
-    end: Outcome | CaseError
-    size: tuple[int, ...] = ()
-    inputs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +87,7 @@ class Pipeline:
         head: what its outputs become.
         device: where it runs.
         settings: threads and limits.
-        tell: called with each case's result, from any thread, once the case's files are written.
+        tell: called with the results of cases, each once, from any thread, when the cases' files are written.
         write: writes an output file.
         log: is told of batches.
         cache: what was inferred before, and where results are kept; None for neither.
@@ -121,7 +104,7 @@ class Pipeline:
         device: Device,
         settings: Settings,
         *,
-        tell: Callable[[Result], None],
+        tell: Callable[[Sequence[Result]], None],
         write: Callable[[str, bytes], None],
         log: BatchLog,
         cache: Cache | None = None,
@@ -342,24 +325,30 @@ class Pipeline:
 
     def _finish(self) -> None:
         while True:
-            for done in self._complete.get():
-                self._finish_case(done.case, done.sealed)
+            group = self._complete.get()
+            with self._flow.waiting():
+                for done in group:
+                    done.sealed.arrive()
+            results = [self._finish_case(done.case, done.sealed) for done in group]
+            self._tell(results)
+            if self._cache is not None:
+                self._hand_to(self._cache, group, results)
 
-    def _finish_case(self, case: OpenCase, sealed: Sealed) -> None:
-        with self._flow.waiting():
-            sealed.arrive()
+    def _finish_case(self, case: OpenCase, sealed: Sealed) -> Result:
         try:
             outcome = sealed.outcome(case.task.truth)
             for key, data in outcome.files.items():
                 self._write(key, data)
         except (CaseError, MemoryError) as error:
-            self._fail(case.task, error)
-            return
-        self._tell(Result(case.task, outcome, case.size, case.count))
-        if self._cache is not None:
-            entry = self._cache.entry(case.task, case.size, case.count, sealed)
-            if entry is not None:
-                self._to_keep.put(entry, len(entry[1]))
+            return Result.of_failure(case.task, error)
+        return Result(case.task, outcome, case.size, case.count)
+
+    def _hand_to(self, cache: Cache, group: list[Complete], results: list[Result]) -> None:
+        for done, result in zip(group, results, strict=True):
+            if isinstance(result.end, Outcome):
+                entry = cache.entry(result.task, result.size, result.inputs, done.sealed)
+                if entry is not None:
+                    self._to_keep.put(entry, len(entry[1]))
 
     def _keep(self, cache: Cache) -> None:
         while True:
@@ -369,17 +358,15 @@ class Pipeline:
         return Outlet(lambda group, weight: channel.put(group, weight, count=len(group)), self._group)
 
     def _fail(self, task: Task, error: CaseError | MemoryError) -> None:
-        """Tell why a case failed; one that found no memory is left, unless it was alone."""
-        failure = error if isinstance(error, CaseError) else CaseError("out_of_memory", _NO_MEMORY)
-        if failure.kind == "out_of_memory" and not self._settings.alone:
-            self._log.finished(task.position, None)
-        else:
-            self._tell(Result(task, failure))
+        self._tell([Result.of_failure(task, error)])
 
-    def _tell(self, result: Result) -> None:
+    def _tell(self, results: list[Result]) -> None:
+        """Tell what became of cases; those that found no memory are left, unless they were alone."""
+        told = results if self._settings.alone else [each for each in results if not each.lacked_memory]
         try:
-            self._tell_outside(result)
+            self._tell_outside(told)
         except MemoryError as error:
             raise TemporaryError("no memory left to write the ledger; give the step more") from error
-        del self.left[result.task.position]
-        self._log.finished(result.task.position, result.end.figure if isinstance(result.end, Outcome) else None)
+        for each in told:
+            del self.left[each.task.position]
+        self._log.finished((each.task.position, each.figure) for each in results)

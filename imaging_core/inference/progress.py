@@ -59,16 +59,17 @@ class BatchLog:
             self._batch_of.update(dict.fromkeys(members, number))
             self._say_what_is_complete()
 
-    def finished(self, case: int, figure: float | None) -> None:
-        """The case at this position is done (``figure`` is None without ground truth) or failed."""
+    def finished(self, figures: Iterable[tuple[int, float | None]]) -> None:
+        """The cases at these positions are done (the figure is None without ground truth) or failed."""
         with self._lock:
-            number = self._batch_of.pop(case, None)
-            if number is None:
-                return
-            batch = self._batches[number]
-            batch.open -= 1
-            if figure is not None:
-                batch.figures.append(figure)
+            for case, figure in figures:
+                number = self._batch_of.pop(case, None)
+                if number is None:
+                    continue
+                batch = self._batches[number]
+                batch.open -= 1
+                if figure is not None:
+                    batch.figures.append(figure)
             self._say_what_is_complete()
 
     def _say_what_is_complete(self) -> None:

@@ -42,18 +42,20 @@ class Recorder:
         """How many cases stand or were told."""
         return self._finished
 
-    def tell(self, position: int, record: Record) -> None:
-        """A case is done, failed or skipped; its output files are written."""
-        part = part_of(position)
+    def tell(self, records: Mapping[int, Record]) -> None:
+        """The cases at these positions are done, failed or skipped; their output files are written."""
+        complete = {}
         with self._lock:
-            members = self._open[part]
-            members[position] = record
-            self._finished += 1
-            complete = len(members) == len(positions_of(part, len(self._cases)))
-            if complete:
-                del self._open[part]
-        if complete and not stands(self._store, self._shard, part, self._cases, self._again):
-            self._store.put(run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
+            for position, record in records.items():
+                part = part_of(position)
+                members = self._open[part]
+                members[position] = record
+                if len(members) == len(positions_of(part, len(self._cases))):
+                    complete[part] = self._open.pop(part)
+            self._finished += len(records)
+        for part, members in complete.items():
+            if not stands(self._store, self._shard, part, self._cases, self._again):
+                self._store.put(run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
 
 
 def write_summary(store: Store, shard: str, shard_sha256: str, cases: Sequence[str]) -> Mapping[str, Any]:

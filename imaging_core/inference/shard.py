@@ -22,7 +22,7 @@ from imaging_core.inference.recorder import write_summary
 from imaging_core.inference.resume import Again, Kept, read_kept
 from imaging_core.inference.task import Task, Truth
 from imaging_core.models.card import Card, read_bundle_card
-from imaging_core.store import Location, Store, open_source, open_store
+from imaging_core.store import Location, Source, Store, open_source, open_store
 
 PROGRESS_FILE = "ARGO_PROGRESS_FILE"
 
@@ -149,22 +149,22 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
         DataError: a location that the run does not allow: the shard was edited.
     """
     allowed, folder = work.index.allowed, work.shard.location.parent
+
+    def source(text: str, case: str) -> Source:
+        location = Location.parse(text, folder)
+        if not allowed.allows(location):
+            raise DataError(f"case {case}: a file {allowed.refusal(location)}")
+        return open_source(location)
+
     for position in work.positions:
-        sample = work.shard.samples[position]
-        texts = [*sample.locations, *([sample.label] if isinstance(sample.label, str) else [])]
-        locations = [Location.parse(text, folder) for text in texts]
-        for location in locations:
-            if not allowed.allows(location):
-                raise DataError(f"case {work.cases[position]}: a file {allowed.refusal(location)}")
+        sample, case = work.shard.samples[position], work.cases[position]
+        images = tuple([source(text, case) for text in sample.locations])
+        label = sample.label
+        truth = Truth(mask=source(label, case)) if isinstance(label, str) else Truth(label=label)
         if work.index.labelled and (lacking := _no_ground_truth(work.card, sample)):
             yield position, lacking
-            continue
-        sources = [open_source(location) for location in locations]
-        images = tuple(sources[: len(sample.locations)])
-        if isinstance(sample.label, str):
-            yield Task(position, work.cases[position], images, Truth(mask=sources[-1]))
         else:
-            yield Task(position, work.cases[position], images, Truth(label=sample.label))
+            yield Task(position, case, images, truth)
 
 
 def _no_ground_truth(card: Card, sample: Sample) -> CaseError | None:

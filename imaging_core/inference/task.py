@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imaging_core.decode.case import Decoder, Limits
 from imaging_core.decode.reading import Role, read_whole
@@ -45,19 +46,27 @@ def fetched(task: Task, limits: Limits, decoders: Sequence[Decoder]) -> Task:
     Raises:
         CaseError: a file is missing, empty, too long, or the store does not give it.
     """
-    images = tuple(_fetch(source, limits, "image", decoders) for source in task.images)
-    mask = None if task.truth.mask is None else _fetch(task.truth.mask, limits, "mask", decoders)
-    return Task(task.position, task.case, images, Truth(mask, task.truth.label))
+    images = tuple([_fetch(source, limits, "image", decoders) for source in task.images])
+    truth = task.truth
+    if truth.mask is not None:
+        truth = Truth(_fetch(truth.mask, limits, "mask", decoders), truth.label)
+    return Task(task.position, task.case, images, truth)
 
 
 def held_bytes(task: Task) -> int:
     """How many bytes a fetched task holds in memory."""
     sources = (*task.images, task.truth.mask)
-    return sum(source.size() for source in sources if isinstance(source, MemorySource))
+    return sum([source.size() for source in sources if isinstance(source, MemorySource)])
 
 
 def _fetch(source: Source, limits: Limits, role: Role, decoders: Sequence[Decoder]) -> Source:
-    suffix = source.location.suffix
-    if any(suffix in decoder.suffixes and not decoder.whole for decoder in decoders):
+    in_pieces = _read_in_pieces(tuple(decoders))
+    if in_pieces and source.location.suffix in in_pieces:
         return source
     return MemorySource(source.location, read_whole(source, limits, role))
+
+
+@lru_cache
+def _read_in_pieces(decoders: tuple[Decoder, ...]) -> frozenset[str]:
+    """The suffixes of files that are not to be fetched."""
+    return frozenset[str]().union(*(decoder.suffixes for decoder in decoders if not decoder.whole))

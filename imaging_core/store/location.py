@@ -58,7 +58,7 @@ class Location:
             return cls(FILE, "", _normal(posixpath.join(Path.cwd(), posixpath.expanduser(text))))
         if text.startswith("/"):
             return cls(FILE, "", _normal(text))
-        return cls(base.scheme, base.host, _normal(posixpath.join(base.path, text)))
+        return cls(base.scheme, base.host, _normal(f"{base.path}/{text}"))
 
     def join(self, *parts: str) -> Self:
         """The location below this one; ``..`` is resolved."""

@@ -54,10 +54,11 @@ def make(request):
             self.write = self.files.__setitem__
             lock = threading.Lock()
 
-            def keep(result):
+            def keep(results):
                 with lock:
-                    assert result.task.position not in self.told
-                    self.told[result.task.position] = result
+                    for result in results:
+                        assert result.task.position not in self.told
+                        self.told[result.task.position] = result
 
             self.network, self.pipelines = Network(card, module, device), []
             self.log = BatchLog(head.figure, batch, 0, self.lines.append)

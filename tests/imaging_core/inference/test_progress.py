@@ -15,7 +15,7 @@ def test_each_line_has_its_batch_and_the_mean_so_far(lines):
     for number, cases in enumerate(([0, 1], [2, 3], [4]), start=1):
         log.ran(number, cases)
     for case, figure in enumerate((0.5, 1.0, 0.0, 0.5, 1.0)):
-        log.finished(case, figure)
+        log.finished([(case, figure)])
     assert lines == [
         "Batch 1/3 - IoU: 0.7500 - IoU: 0.7500",
         "Batch 2/3 - IoU: 0.2500 - IoU: 0.5000",
@@ -27,9 +27,9 @@ def test_lines_come_in_the_order_of_batches(lines):
     log = BatchLog("accuracy", 1, 2, lines.append)
     log.ran(1, [7])
     log.ran(2, [3])
-    log.finished(3, 1.0)
+    log.finished([(3, 1.0)])
     assert lines == []
-    log.finished(7, 0.0)
+    log.finished([(7, 0.0)])
     assert lines == [
         "Batch 1/2 - accuracy: 0.0000 - accuracy: 0.0000",
         "Batch 2/2 - accuracy: 1.0000 - accuracy: 0.5000",
@@ -41,8 +41,8 @@ def test_without_ground_truth_and_for_failed_cases_there_is_no_figure(lines):
     log.ran(1, [0, 1])
     log.ran(2, [2, 3])
     for case in range(3):
-        log.finished(case, None)
-    log.finished(3, 0.25)
+        log.finished([(case, None)])
+    log.finished([(3, 0.25)])
     assert lines == ["Batch 1/2", "Batch 2/2 - IoU: 0.2500 - IoU: 0.2500"]
 
 
@@ -50,8 +50,8 @@ def test_the_number_of_batches_follows_what_is_known_of_inputs(lines):
     log = BatchLog("IoU", 2, 4, lines.append)
     log.expect(-2)  # two cases could not be decoded
     log.ran(1, [0, 1])
-    log.finished(0, None)
-    log.finished(1, None)
+    log.finished([(0, None)])
+    log.finished([(1, None)])
     log.expect(5)  # a case of six inputs
     log.ran(2, [])
     assert lines == ["Batch 1/1", "Batch 2/4"]
