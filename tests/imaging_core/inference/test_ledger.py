@@ -3,10 +3,10 @@
 import pytest
 
 from imaging_core.errors import DataError
-from imaging_core.inference.ledger import Counts, Record, read_part, shortest, to_part
+from imaging_core.inference.ledger import Counts, Record, read_part, to_part
 
 RECORDS = (
-    Record("000", "done", "5f", size=(3, 4), inputs=1, label=(2,), scores=(0.1, shortest(1 / 3), 1e-38)),
+    Record("000", "done", "5f", size=(3, 4), inputs=1, label=(2,), scores=(0.1, 0.333333343, 1e-38)),
     Record("001", "done", "5f", counts={0: Counts(1, 2, 3, 4), 1: Counts(0, 0, 0, 10)}, deephealth=(3, 2**40)),
     Record("002", "failed", "5f", kind="unreadable", reason="ends too early \u2028 \x85 €", temporary=True),
     Record("003", "skipped", "", kind="too small", outputs={"mask": "outputs/003.png"}),
