@@ -14,9 +14,10 @@ import numpy as np
 
 from imaging_core import __version__, run
 from imaging_core.dataset.index import case_ids, read_index, read_shard
-from imaging_core.inference.ledger import Counts, Record, shortest, to_part
+from imaging_core.inference.ledger import Counts, Record, to_part
 from imaging_core.inference.recorder import write_summary
 from imaging_core.inference.resume import parts_of, positions_of
+from imaging_core.inference.shortest import shortest
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.card import make_card
 from imaging_core.store import Location, open_store
@@ -124,9 +125,9 @@ def _classified(cases: list[str], by: str, generator: np.random.Generator) -> Re
     logits = generator.normal(0, 1.5, (len(cases), len(CLASSES)))
     logits[np.arange(len(cases)), labels] += 3
     weights = np.exp(logits)
-    scores = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    scores = shortest((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
     for case, label, row in zip(cases, labels.tolist(), scores.tolist(), strict=True):
-        yield Record(case, "done", by, size=(SIDE, SIDE), inputs=1, label=(label,), scores=tuple(map(shortest, row)))
+        yield Record(case, "done", by, size=(SIDE, SIDE), inputs=1, label=(label,), scores=tuple(row))
 
 
 def _segmented(cases: list[str], by: str, generator: np.random.Generator) -> Records:

@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None) -> int:
     store.sweep()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
     hourly = Price.parse(options.price_per_hour) if options.price_per_hour else None
-    report = write_report(store, merged, Rules(options.max_failed, options.require_one_class), hourly)
+    rules = Rules(options.max_failed, options.require_one_class)
+    report = write_report(store, merged, rules, hourly, options.metric or ())
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
     write_outputs(options.outputs, _outputs(report))
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="FEATURE",
         help="metrics also by the values of this feature, such as sex, age or scanner; repeat for more",
+    )
+    parser.add_argument(
+        "--metric",
+        action="append",
+        metavar="NAME",
+        help="only this metric and the one that the report leads with, by its name in metrics.json; repeat for more",
     )
     parser.add_argument(
         "--price-per-hour",

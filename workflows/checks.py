@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from imaging_core.dataset.dtd import read_dataset
 from imaging_core.errors import DataError, MissingError, UsageError
+from imaging_core.metrics.registry import check_chosen
 from imaging_core.models.card import CARD, read_bundle_card
 from imaging_core.store import Location, open_source, open_store
 from workflows.parameters import Parameters
@@ -39,7 +40,8 @@ def check_inputs(parameters: Parameters) -> Inputs:
 
     Raises:
         DataError: one of them is missing or not usable; the message names it and the fix.
-        UsageError: the dataset has no such feature, or a classification is asked for what only masks have.
+        UsageError: the dataset has no such feature, the task no such metric, or a classification is asked for what only
+            masks have.
         ConfigurationError: no cache can be at the location that is given for it.
     """
     if parameters.cache is not None:
@@ -66,6 +68,7 @@ def _model(parameters: Parameters) -> Input:
     if card.task != "segmentation" and any(asked):
         wrong = ("--probabilities", "--surface-distances", "--lesions")[asked.index(True)]
         raise UsageError(f"{wrong} is for segmentation; {location.for_person()} is for {card.task}")
+    check_chosen(card.task, parameters.metric)
     try:
         open_source(location.join(card.weights.file)).size()
     except MissingError as error:

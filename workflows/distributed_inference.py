@@ -99,6 +99,7 @@ def distributed_inference(
             *(["--require-one-class"] if parameters.require_one_class else []),
             *(["--patient", parameters.patient] if parameters.patient is not None else []),
             *(word for name in parameters.group_by for word in ("--group-by", name)),
+            *(word for name in parameters.metric for word in ("--metric", name)),
             *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
         ],
         outputs=[

@@ -36,6 +36,7 @@ _EVERYTHING = Parameters(
     require_one_class=True,
     patient="patient id",
     group_by=("sex", "age"),
+    metric=("iou", "dice"),
     price_per_hour="2.50 EUR",
     probabilities=True,
     surface_distances=2.5,

@@ -46,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result.add_argument("--require-one-class", action="store_true", default=None, help=_ONE_CLASS)
     result.add_argument("--patient", metavar="FEATURE", help=_PATIENT)
     result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
+    result.add_argument("--metric", action="append", metavar="NAME", help=_METRIC)
     result.add_argument("--price-per-hour", type=price, metavar="PRICE", help=_PRICE)
     result.add_argument("--probabilities", action="store_true", default=None, help="write probability maps too")
     result.add_argument(
@@ -68,6 +69,7 @@ _MAX_FAILED = (
 _ONE_CLASS = "results from different hardware or library versions are not acceptable"
 _PATIENT = "the feature that names a case's patient: 95 %% intervals then draw whole patients, not cases"
 _GROUP_BY = "metrics also by the values of this feature, such as sex, age or scanner; repeat for more"
+_METRIC = "only this metric and the one that the report leads with, by its name in metrics.json; repeat for more"
 _PRICE = "what the machine or GPU of one shard costs an hour, such as '2.50 EUR': the report says what was spent"
 _SURFACE_DISTANCES = (
     "segmentation: HD95, ASSD, and surface Dice with this tolerance in pixels (1 when it is left out); more work"

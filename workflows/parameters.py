@@ -12,7 +12,7 @@ CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by", "price_per_hour", "surface_distances", "lesions"}
+ADDED = {"patient", "group_by", "metric", "price_per_hour", "surface_distances", "lesions"}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -36,6 +36,7 @@ class Parameters:
         require_one_class: whether results of mixed compute classes are an error.
         patient: the feature that names a case's patient, for intervals; None when cases stand for themselves.
         group_by: the features by which metrics are wanted.
+        metric: names of the metrics that are wanted; all when it is empty.
         price_per_hour: what the machine of one shard costs, such as ``2.50 EUR``, for the report; None when unknown.
         probabilities: whether probability maps are written too.
         surface_distances: the tolerance, in pixels, at which surfaces are measured too; None when they are not.
@@ -63,6 +64,7 @@ class Parameters:
     require_one_class: bool = False
     patient: str | None = None
     group_by: tuple[str, ...] = ()
+    metric: tuple[str, ...] = ()
     price_per_hour: str | None = None
     probabilities: bool = False
     surface_distances: float | None = None

@@ -1,11 +1,13 @@
 """The metrics of each task, in the order in which they are shown: a new metric is one function and one line here."""
 
 import math
-from typing import Literal
+from collections.abc import Collection
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging_core.errors import UsageError
 from imaging_core.metrics import (
     agreement,
     calibration,
@@ -23,6 +25,8 @@ from imaging_core.metrics.metric import Metric
 from imaging_core.metrics.resampling import Resamples
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.metrics.values import Values
+
+Columns = TypeVar("Columns", ClassificationCases, SegmentationCases)
 
 CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
     Metric(
@@ -263,26 +267,51 @@ def metrics_of(task: str) -> tuple[Metric[ClassificationCases] | Metric[Segmenta
     return SEGMENTATION if task == "segmentation" else CLASSIFICATION
 
 
-def compute(cases: ClassificationCases | SegmentationCases) -> dict[str, Values]:
-    """Every registered metric that these cases were measured for, by name, in the registry's order."""
+def check_chosen(task: str, chosen: Collection[str]) -> None:
+    """UsageError unless each of these names is a metric of the task."""
+    names = [metric.name for metric in metrics_of(task)]
+    if unknown := sorted(set(chosen) - set(names)):
+        raise UsageError(f"--metric {unknown[0]}: no metric of a {task}; there are {', '.join(names)}")
+
+
+def compute(cases: ClassificationCases | SegmentationCases, chosen: Collection[str] = ()) -> dict[str, Values]:
+    """The metrics that these cases were measured for, by name, in the registry's order.
+
+    Args:
+        cases: the scored ones.
+        chosen: names; without any all are computed, and the one that a report leads with always is.
+    """
     if isinstance(cases, SegmentationCases):
-        return {metric.name: metric.compute(cases) for metric in SEGMENTATION if metric.applies(cases)}
-    return {metric.name: metric.compute(cases) for metric in CLASSIFICATION}
+        return {metric.name: metric.compute(cases) for metric in _among(SEGMENTATION, cases, chosen)}
+    return {metric.name: metric.compute(cases) for metric in _among(CLASSIFICATION, cases, chosen)}
 
 
 def compute_intervals(
-    cases: ClassificationCases | SegmentationCases, patients: NDArray[np.int64] | None = None
+    cases: ClassificationCases | SegmentationCases,
+    patients: NDArray[np.int64] | None = None,
+    chosen: Collection[str] = (),
 ) -> dict[str, Intervals]:
     """95 % intervals of every metric that :func:`compute` gives, by name; none of fewer than two cases, or patients.
 
     Args:
         cases: the scored ones.
         patients: the patient of each, by any number, where whole patients are to be drawn.
+        chosen: as for :func:`compute`.
     """
     resamples = Resamples(len(cases), patients)
     if resamples.units < 2:
         return {}
     if isinstance(cases, SegmentationCases):
-        among = [metric for metric in SEGMENTATION if metric.applies(cases)]
+        among = _among(SEGMENTATION, cases, chosen)
         return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in among}
-    return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in CLASSIFICATION}
+    of_classes = _among(CLASSIFICATION, cases, chosen)
+    return {metric.name: intervals.ends(metric.spread(cases, resamples)) for metric in of_classes}
+
+
+def _among(metrics: tuple[Metric[Columns], ...], cases: Columns, chosen: Collection[str]) -> list[Metric[Columns]]:
+    headlines = {name for name, _ in HEADLINE.values()}
+    return [
+        metric
+        for metric in metrics
+        if metric.applies(cases) and (not chosen or metric.name in chosen or metric.name in headlines)
+    ]

@@ -21,7 +21,7 @@ Asked = tuple[str, NDArray[np.bool_], NDArray[np.float64], dict[str, float | Non
 
 
 def classification_plots(cases: ClassificationCases, document: Mapping[str, Any]) -> list[Plot]:
-    """Every figure for which there are cases.
+    """Every figure for which there are cases, and the metric that it shows.
 
     Args:
         cases: the scored ones.
@@ -29,11 +29,14 @@ def classification_plots(cases: ClassificationCases, document: Mapping[str, Any]
     """
     if not len(cases):
         return []
-    asked = _asked(cases, document)
+    metrics = document["metrics"]
+    asked = _asked(cases, document) if "auroc" in metrics else []
     shown = sorted(asked, key=lambda each: each[3]["auroc"] or 0.0)[:SERIES] if len(asked) > SERIES else asked
     few = f" The {SERIES} classes of the lowest AUROC, of {len(asked)}." if len(asked) > SERIES else ""
-    plots = [_roc(shown, few), _precision_recall(shown, few)] if shown else []
-    if cases.probabilities:
+    plots = [_roc(shown, few)] if shown else []
+    if shown and "average_precision" in metrics:
+        plots.append(_precision_recall(shown, few))
+    if cases.probabilities and "calibration_error" in metrics:
         plots.append(_calibration(cases, document, [name for name, *_ in shown]))
     return [*plots, _scores(cases, document)]
 
@@ -41,7 +44,7 @@ def classification_plots(cases: ClassificationCases, document: Mapping[str, Any]
 def _asked(cases: ClassificationCases, document: Mapping[str, Any]) -> list[Asked]:
     names, metrics, rows = document["classes"], document["metrics"], document["per_class"]
     if cases.kind == "binary":
-        values = {name: metrics[name]["pooled"] for name in ("auroc", "average_precision")}
+        values = {name: value["pooled"] for name, value in metrics.items()}
         asked: list[Asked] = [(names[1], cases.labels == 1, cases.scores[:, 0], values)]
     else:
         asked = [(names[k], cases.truth[:, k], cases.scores[:, k], rows[k]) for k in range(cases.classes)]

@@ -3,6 +3,7 @@
 ``metrics.schema.json`` beside this file is its JSON schema: it changes with the keys here, not with new metrics.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +13,7 @@ from imaging_core.metrics.columns import ClassificationColumns, SegmentationColu
 from imaging_core.metrics.counts import FN, FP, TN, TP
 from imaging_core.metrics.intervals import LEVEL
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import compute, compute_intervals, metrics_of
+from imaging_core.metrics.registry import check_chosen, compute, compute_intervals, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
 from imaging_core.metrics.values import Values
 from imaging_core.report.groups import groups_document
@@ -20,7 +21,7 @@ from imaging_core.report.measured import measured_document
 from imaging_core.report.verdict import Verdict
 
 
-def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
+def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] = ()) -> dict[str, Any]:
     """The values of ``metrics.json``; a metric that is undefined is None.
 
     ``metrics`` has mean, pooled and macro of each metric (:class:`~imaging_core.metrics.values.Values`), ``intervals``
@@ -30,15 +31,20 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
     ``tn`` (cases of a classification, pixels of a segmentation) and the metrics that exist per class. ``confusion``
     (one label per case only): true class down, predicted class across. ``empty_policy`` (segmentation only): what a
     class is worth in a case where neither truth nor prediction has it. ``surface`` and ``lesions``: see
-    :func:`~imaging_core.report.measured.measured_document`; metrics that a run did not measure are not there at all.
+    :func:`~imaging_core.report.measured.measured_document`; metrics that a run did not measure, and those
+    that are not ``chosen`` (names; none means all), are not there at all.
+
+    Raises:
+        UsageError: a name is not that of a metric of this task.
     """
     index, model, columns = merged.expected.index, merged.model, merged.columns
     task = model.card.task if model else index.dataset.task
+    check_chosen(task, chosen)
     always = [metric.name for metric in metrics_of(task) if metric.collected is None]
-    values = compute(columns.cases()) if columns else dict.fromkeys(always, Values())
+    values = compute(columns.cases(), chosen) if columns else dict.fromkeys(always, Values())
     patients = merged.expected.patients
     drawn = patients[columns.scored] if columns and patients is not None else None
-    intervals = compute_intervals(columns.cases(), drawn) if columns else {}
+    intervals = compute_intervals(columns.cases(), drawn, chosen) if columns else {}
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,
@@ -80,7 +86,7 @@ def metrics_document(merged: Merged, verdict: Verdict) -> dict[str, Any]:
             },
         },
         "per_class": _per_class(columns, values) if columns else [],
-        "groups": groups_document(merged, task),
+        "groups": groups_document(merged, task, chosen),
     }
     if isinstance(columns, SegmentationColumns):
         document["empty_policy"] = columns.cases().empty

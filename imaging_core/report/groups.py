@@ -1,5 +1,6 @@
 """The metrics of each group of a feature, and how far the groups lie apart."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,7 @@ from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import HEADLINE, compute, compute_intervals
 
 
-def groups_document(merged: Merged, task: str) -> dict[str, Any]:
+def groups_document(merged: Merged, task: str, chosen: Collection[str] = ()) -> dict[str, Any]:
     """The part of ``metrics.json`` about groups, by feature.
 
     Each has ``groups``, with name, number of expected and of scored cases, metrics and intervals, and ``gap``: the
@@ -18,18 +19,23 @@ def groups_document(merged: Merged, task: str) -> dict[str, Any]:
     columns = merged.columns
     if columns is None:
         return {}
-    return {each.feature: _of_feature(merged, columns, each, task) for each in merged.expected.groupings}
+    return {each.feature: _of_feature(merged, columns, each, task, chosen) for each in merged.expected.groupings}
 
 
 def _of_feature(
-    merged: Merged, columns: ClassificationColumns | SegmentationColumns, grouping: Grouping, task: str
+    merged: Merged,
+    columns: ClassificationColumns | SegmentationColumns,
+    grouping: Grouping,
+    task: str,
+    chosen: Collection[str],
 ) -> dict[str, Any]:
     groups = []
     for index, name in enumerate(grouping.names):
         members = grouping.of_row == index
         cases = columns.cases(members)
         patients = merged.expected.patients
-        intervals = compute_intervals(cases, None if patients is None else patients[columns.scored & members])
+        drawn = None if patients is None else patients[columns.scored & members]
+        intervals = compute_intervals(cases, drawn, chosen)
         groups.append(
             {
                 "name": name,
@@ -37,7 +43,7 @@ def _of_feature(
                 "scored": len(cases),
                 "metrics": {
                     metric: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro}
-                    for metric, value in compute(cases).items()
+                    for metric, value in compute(cases, chosen).items()
                 },
                 "intervals": {
                     metric: {each: asdict(interval) for each, interval in found.items()}

@@ -256,6 +256,7 @@ def _metrics(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]) -> dict[str, Any]:
     """The table of one feature's groups: the headline figure and what else shows where a model fails."""
     shown = [(name, aggregation, _title(document, name)) for name, aggregation in BY_GROUP[document["task"]]]
+    shown = [each for each in shown if each[0] in document["metrics"]]
     gap = found["gap"]
     return {
         "feature": feature,

@@ -1,6 +1,6 @@
 """Everything below ``report/``, written whole and in an order that ends with ``metrics.json``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +37,19 @@ class Report:
     ui: Mapping[str, bytes]
 
 
-def write_report(store: Store, merged: Merged, rules: Rules, price: Price | None = None) -> Report:
+def write_report(
+    store: Store, merged: Merged, rules: Rules, price: Price | None = None, chosen: Collection[str] = ()
+) -> Report:
     """Write ``predictions.csv``, both pages with their pictures, and last ``metrics.json``.
 
     With the price of a shard's machine the pages say what the run cost. Pictures of an earlier report that this one
     does not show are removed.
+
+    Raises:
+        UsageError: a name in ``chosen`` is not that of a metric of this task; nothing is written.
     """
     verdict = judge(merged, rules)
-    document = metrics_document(merged, verdict)
+    document = metrics_document(merged, verdict, chosen)
     constant = baseline(merged.columns.cases()) if merged.columns else None
     store.put(run.PREDICTIONS, predictions_csv(merged))
     recorded = store.exists(run.RUN)

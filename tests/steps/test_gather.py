@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from imaging_core import run
-from imaging_core.errors import DataError, MissingError
+from imaging_core.errors import DataError, MissingError, UsageError
 from imaging_core.inference.ledger import Record
 from imaging_core.store.local import TEMPORARY_PREFIX
 from steps.gather import main
@@ -170,3 +170,36 @@ def test_what_killed_writers_left_in_the_run_is_removed(tmp_path):
     left.write_bytes(b"half")
     assert gather(tmp_path) == 0
     assert not left.exists()
+
+
+class TestChosenMetrics:
+    @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+    @pytest.mark.parametrize("chosen", ["f1", "auroc", "average_precision", "calibration_error"])
+    def test_only_those_and_the_headline_are_computed(self, tmp_path, kind, chosen):
+        classes = ("no", "yes") if kind == "binary" else ("cat", "dog", "owl")
+        records = classification_records(60, 80, len(classes), kind=kind)
+        values = {int(record.case): ["ab"[number % 2]] for number, record in enumerate(records)}
+        SyntheticRun(
+            records, make_card(kind=kind, classes=classes), 80, classes, features=("sex",), values=values
+        ).write(tmp_path)
+        assert gather(tmp_path, "--group-by", "sex") == 0
+        every = metrics(tmp_path)
+        assert gather(tmp_path, "--group-by", "sex", "--metric", chosen) == 0
+        found = metrics(tmp_path)
+        assert set(found["metrics"]) == {"accuracy", chosen}
+        for name in ("accuracy", chosen):
+            assert found["metrics"][name] == every["metrics"][name]
+            assert found["intervals"]["metrics"].get(name) == every["intervals"]["metrics"].get(name)
+        for group in found["groups"]["sex"]["groups"]:
+            assert set(group["metrics"]) == {"accuracy", chosen}
+
+    def test_of_a_segmentation(self, tmp_path):
+        segmentation_run(tmp_path, 6, 10).write(tmp_path)
+        assert gather(tmp_path, "--metric", "dice", "--metric", "recall") == 0
+        assert set(metrics(tmp_path)["metrics"]) == {"iou", "dice", "recall"}
+
+    def test_another_name_is_refused_before_anything_is_written(self, tmp_path):
+        synthetic().write(tmp_path)
+        with pytest.raises(UsageError, match="--metric dice: no metric of a classification; there are accuracy, "):
+            gather(tmp_path, "--metric", "dice")
+        assert not (tmp_path / "run" / "report").exists()

@@ -239,6 +239,12 @@ def test_a_record_of_another_version_is_named(place, request_of, edit, message):
     assert message in str(said.value)
 
 
+def test_a_metric_that_the_task_does_not_have_is_refused_before_anything_runs(place, request_of):
+    with pytest.raises(UsageError, match="--metric iou: no metric of a classification; there are accuracy, "):
+        request_of(*NEW, "--run", "r", "--metric", "iou")
+    assert not Path("r").exists()
+
+
 @pytest.mark.parametrize("option", ["--patient", "--group-by"])
 def test_a_feature_that_the_dataset_does_not_have_is_refused_before_anything_runs(place, request_of, option):
     with pytest.raises(UsageError, match=r"cells.yml: has no feature 'sex' for --patient or --group-by; it has none"):
