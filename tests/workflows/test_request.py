@@ -240,8 +240,8 @@ def test_a_record_of_another_version_is_named(place, request_of, edit, message):
 
 
 def test_a_metric_that_the_task_does_not_have_is_refused_before_anything_runs(place, request_of):
-    with pytest.raises(UsageError, match="--metric iou: no metric of a classification; there are accuracy, "):
-        request_of(*NEW, "--run", "r", "--metric", "iou")
+    with pytest.raises(UsageError, match="--metric accuracy: no metric of a segmentation; there are iou, "):
+        request_of(*NEW, "--run", "r", "--metric", "accuracy")
     assert not Path("r").exists()
 
 
