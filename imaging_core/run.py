@@ -16,6 +16,7 @@ INPUTS = "inputs/"
 CHECKS = "checks/"
 METRICS = "report/metrics.json"
 PREDICTIONS = "report/predictions.csv"
+PREDICTIONS_PARQUET = "report/predictions.parquet"
 
 CASES_PER_PART = 64
 """Ledger parts are cut every so many cases of the shard's order, so that an interrupted run cuts them the same way."""

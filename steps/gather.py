@@ -8,6 +8,7 @@ from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from imaging_core.metrics.merge import merge
 from imaging_core.report.cost import Price
+from imaging_core.report.parquet import check_parquet, predictions_parquet
 from imaging_core.report.terminal import headline
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import Report, write_report
@@ -30,10 +31,14 @@ def main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     store = open_store(Location.parse(options.run))
     store.sweep()
+    if options.parquet:
+        check_parquet()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
     hourly = Price.parse(options.price_per_hour) if options.price_per_hour else None
     rules = Rules(options.max_failed, options.require_one_class)
     report = write_report(store, merged, rules, hourly, options.metric or ())
+    if options.parquet:
+        store.put(run.PREDICTIONS_PARQUET, predictions_parquet(merged))
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
     write_outputs(options.outputs, _outputs(report))
@@ -90,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
         type=price,
         metavar="PRICE",
         help="what the machine or GPU of one shard costs an hour, such as '2.50 EUR': the report says what was spent",
+    )
+    parser.add_argument(
+        "--parquet",
+        action="store_true",
+        help="write report/predictions.parquet, too; needs pyarrow: pip install pyarrow",
     )
     parser.add_argument(
         "--outputs",

@@ -45,13 +45,20 @@ FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n'")  # noqa: RUF001 - the full-wid
 
 def predictions_csv(merged: Merged) -> bytes:
     """The table of all cases."""
-    header, cells = _columns_of(merged.columns)
+    header, lines = table(merged)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    images = merged.expected.images
-    writer.writerow(["case", *(["image"] if images is not None else []), "state", "kind", "reason", *header])
-    writer.writerows(_lines(merged, cells, [""] * len(header)))
+    writer.writerow(header)
+    writer.writerows(lines)
     return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def table(merged: Merged) -> tuple[list[str], Iterator[Cells]]:
+    """The columns' names, and the lines."""
+    header, cells = _columns_of(merged.columns)
+    image = ["image"] if merged.expected.images is not None else []
+    lines = _lines(merged, cells, [""] * len(header))
+    return ["case", *image, "state", "kind", "reason", *header], lines
 
 
 def _lines(merged: Merged, cells: Callable[[int], Cells], nothing: Cells) -> Iterator[Cells]:

@@ -1,15 +1,17 @@
 """python -m steps.gather: what it writes, prints and exits with."""
 
+import csv
 import json
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from imaging_core import run
-from imaging_core.errors import DataError, MissingError, UsageError
+from imaging_core.errors import ConfigurationError, DataError, MissingError, UsageError
 from imaging_core.inference.ledger import Record
 from imaging_core.store.local import TEMPORARY_PREFIX
 from steps.gather import main
@@ -202,4 +204,32 @@ class TestChosenMetrics:
         synthetic().write(tmp_path)
         with pytest.raises(UsageError, match="--metric dice: no metric of a classification; there are accuracy, "):
             gather(tmp_path, "--metric", "dice")
+        assert not (tmp_path / "run" / "report").exists()
+
+
+class TestParquet:
+    @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "segmentation"])
+    def test_holds_what_the_csv_holds_with_types(self, tmp_path, kind):
+        if kind == "segmentation":
+            made = segmentation_run(tmp_path, 6, 10)
+        else:
+            classes = ("=no", "yes") if kind == "binary" else ("=cat", "dog", "owl")
+            records = classification_records(60, 80, len(classes), kind=kind, failing=0.1)
+            made = SyntheticRun(records, make_card(kind=kind, classes=classes), 80, classes)
+        made.write(tmp_path)
+        assert gather(tmp_path, "--parquet", "--max-failed", "100%") == 0
+        with (tmp_path / "run" / run.PREDICTIONS).open(newline="") as file:
+            header, *lines = csv.reader(file)
+        table = pyarrow.parquet.read_table(tmp_path / "run" / "report/predictions.parquet")
+        assert table.column_names == header
+        for name, column in zip(header, zip(*lines, strict=True), strict=True):
+            texts = [text.removeprefix("'") for text in column]
+            kind_of = {"string": str, "int64": int, "double": float}[str(table.schema.field(name).type)]
+            assert table[name].to_pylist() == [kind_of(text) if text else None for text in texts]
+
+    def test_without_pyarrow_it_says_what_to_install(self, tmp_path, monkeypatch):
+        synthetic().write(tmp_path)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(ConfigurationError, match="pip install pyarrow"):
+            gather(tmp_path, "--parquet")
         assert not (tmp_path / "run" / "report").exists()
