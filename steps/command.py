@@ -147,13 +147,12 @@ def count_or_percentage(text: str) -> int | float:
     raise argparse.ArgumentTypeError(f"{text!r} is neither a count (5) nor a percentage (2%)")
 
 
-def price(text: str) -> str:
+def price(text: str) -> Price:
     """What an hour costs, such as ``2.50 EUR``; argparse shows the error of anything else."""
     try:
-        Price.parse(text)
+        return Price.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
-    return text
 
 
 def location(text: str) -> Location:

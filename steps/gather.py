@@ -7,7 +7,6 @@ from pathlib import Path
 from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from imaging_core.metrics.merge import merge
-from imaging_core.report.cost import Price
 from imaging_core.report.parquet import check_parquet, predictions_parquet
 from imaging_core.report.terminal import headline
 from imaging_core.report.verdict import Rules
@@ -34,9 +33,8 @@ def main(arguments: Sequence[str] | None) -> int:
     if options.parquet:
         check_parquet()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
-    hourly = Price.parse(options.price_per_hour) if options.price_per_hour else None
     rules = Rules(options.max_failed, options.require_one_class)
-    report = write_report(store, merged, rules, hourly, options.metric or ())
+    report = write_report(store, merged, rules, options.price_per_hour, options.metric or ())
     if options.parquet:
         store.put(run.PREDICTIONS_PARQUET, predictions_parquet(merged))
     print(report.text)

@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result.add_argument("--patient", metavar="FEATURE", help=_PATIENT)
     result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
     result.add_argument("--metric", action="append", metavar="NAME", help=_METRIC)
-    result.add_argument("--price-per-hour", type=price, metavar="PRICE", help=_PRICE)
+    result.add_argument("--price-per-hour", type=_price, metavar="PRICE", help=_PRICE)
     result.add_argument("--probabilities", action="store_true", default=None, help="write probability maps too")
     result.add_argument(
         "--surface-distances", type=distance, nargs="?", const=1.0, metavar="TOLERANCE", help=_SURFACE_DISTANCES
@@ -107,3 +107,4 @@ def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
 
 
 _count_or_percentage = _checked(count_or_percentage)
+_price = _checked(price)

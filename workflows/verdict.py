@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imaging_core.errors import DataError
-from imaging_core.metrics.registry import metrics_of
+from imaging_core.metrics.registry import titles
 from imaging_core.report.measured import remarks
 from imaging_core.report.terminal import headline_interval
 
@@ -42,13 +42,13 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
 
 def _table(metrics: Mapping[str, Any]) -> list[str]:
     values = metrics["metrics"]
-    titles = {metric.name: metric.title for metric in metrics_of(metrics["task"]) if metric.name in values}
-    titles |= {name: name for name in sorted(set(values) - set(titles))}
-    columns = [each for each in COLUMNS if any(values[name].get(each) is not None for name in titles)]
+    shown = {name: title for name, title in titles(metrics["task"]).items() if name in values}
+    shown |= {name: name for name in sorted(set(values) - set(shown))}
+    columns = [each for each in COLUMNS if any(values[name].get(each) is not None for name in shown)]
     if not columns:
         return ["No case was scored."]
     rows = [["", *(COLUMNS[each] for each in columns)]]
-    rows += [[title, *(_figure(values[name].get(column)) for column in columns)] for name, title in titles.items()]
+    rows += [[title, *(_figure(values[name].get(column)) for column in columns)] for name, title in shown.items()]
     scored = metrics["cases"]["scored"]
     known = headline_interval(metrics)
     return [*_aligned(rows), f"{scored} case{'s' if scored != 1 else ''} scored.", *([f"{known}."] if known else [])]

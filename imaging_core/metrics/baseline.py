@@ -7,7 +7,7 @@ import numpy as np
 from imaging_core.metrics import counts as c
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.segmentation import SegmentationCases
-from imaging_core.metrics.values import mean
+from imaging_core.metrics.values import mean_of_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +46,5 @@ def _every_pixel(cases: SegmentationCases) -> Baseline | None:
     constant[..., c.TN] = cases.counts[..., c.FP] + cases.counts[..., c.TN]
     constant[:, answer] = constant[:, answer][:, [c.FN, c.TN, c.TP, c.FP]]
     values = c.per_case(c.iou, constant, cases.empty)
-    average = mean(values[~np.isnan(values)].tolist())
+    average = mean_of_known(values)
     return None if average is None else Baseline(answer, average)

@@ -78,6 +78,7 @@ class SegmentationColumns:
         classes: of a binary model the positive one.
         indices: the class index of each of ``classes`` in ledger lines.
         exclusive: whether every pixel is of exactly one of them.
+        empty: what a class is worth in a case where neither side has it.
         counts: int64, rows x classes x 4 (TP, FP, FN, TN).
         deephealth: int64, rows x 2 (intersection, union); -1 where unknown.
         measured: surfaces and lesions, where they were asked for.
@@ -90,6 +91,7 @@ class SegmentationColumns:
         self.exclusive = card.output.kind == "multiclass"
         self.classes = two_classes(card)[1:] if binary else card.output.classes
         self.indices = (1,) if binary else tuple(range(len(self.classes)))
+        self.empty = empty_policy(len(self.classes))
         self.scored = np.zeros(rows, dtype=np.bool_)
         self.counts = np.zeros((rows, len(self.classes), 4), dtype=np.int64)
         self.deephealth = np.full((rows, 2), -1, dtype=np.int64)
@@ -113,9 +115,8 @@ class SegmentationColumns:
     def cases(self, among: NDArray[np.bool_] | None = None) -> SegmentationCases:
         """The scored cases, of all rows or of those marked."""
         keep = self.scored if among is None else self.scored & among
-        policy = empty_policy(len(self.classes))
         measured = self.measured.of(keep, self.scored)
-        return SegmentationCases(self.counts[keep], self.deephealth[keep], policy, self.exclusive, measured)
+        return SegmentationCases(self.counts[keep], self.deephealth[keep], self.empty, self.exclusive, measured)
 
 
 def two_classes(card: Card) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 
 from imaging_core.errors import DataError
 from imaging_core.inference.ledger import Record, State
+from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns, columns_for
 from imaging_core.metrics.expected import Expected, read_expected
 from imaging_core.metrics.ledgers import list_results, read_ledger
 from imaging_core.metrics.provenance import Provenance, Provenances
+from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.store import Ahead, Store
 
 MISSING, DONE = 0, 1
@@ -29,7 +32,7 @@ class Reason(NamedTuple):
     temporary: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Merged:
     """All that gather knows. Rows are the expected cases, ascending by id.
 
@@ -52,6 +55,11 @@ class Merged:
     codes: tuple[str, ...]
     columns: ClassificationColumns | SegmentationColumns | None
     incomplete: tuple[str, ...]
+
+    @cached_property
+    def cases(self) -> ClassificationCases | SegmentationCases | None:
+        """The scored cases; None without a model."""
+        return self.columns.cases() if self.columns else None
 
     def count(self, state: str) -> int:
         """How many cases are in a state: missing, done, failed or skipped."""

@@ -267,6 +267,11 @@ def metrics_of(task: str) -> tuple[Metric[ClassificationCases] | Metric[Segmenta
     return SEGMENTATION if task == "segmentation" else CLASSIFICATION
 
 
+def titles(task: str) -> dict[str, str]:
+    """What each metric of a task is called for a person, by its name."""
+    return {metric.name: metric.title for metric in metrics_of(task)}
+
+
 def check_chosen(task: str, chosen: Collection[str]) -> None:
     """UsageError unless each of these names is a metric of the task."""
     names = [metric.name for metric in metrics_of(task)]

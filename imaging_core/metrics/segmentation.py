@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from imaging_core.metrics import counts as c
 from imaging_core.metrics.measured import Measured
-from imaging_core.metrics.values import Values, mean
+from imaging_core.metrics.values import Values, mean, mean_of_known
 
 SMOOTHING = 1e-6
 
@@ -60,7 +60,7 @@ def iou_deephealth(cases: SegmentationCases) -> Values:
     a pooled nor a macro form. (The DeepHealth project's inference programs.)
     """
     values = iou_deephealth_per_case(cases)
-    return Values(mean=mean(values[~np.isnan(values)].tolist()))
+    return Values(mean=mean_of_known(values))
 
 
 def iou_deephealth_per_case(cases: SegmentationCases) -> NDArray[np.float64]:
@@ -131,7 +131,7 @@ def thresholded_jaccard(cases: SegmentationCases) -> Values:
     0.65 is where manual segmentations of the same lesion still agree (Codella et al. 2019, arXiv 1902.03368).
     """
     values = thresholded_jaccard_per_case(cases)
-    return Values(mean=mean(values[~np.isnan(values)].tolist()))
+    return Values(mean=mean_of_known(values))
 
 
 def thresholded_jaccard_per_case(cases: SegmentationCases) -> NDArray[np.float64]:
@@ -149,7 +149,7 @@ def volume_difference(cases: SegmentationCases) -> Values:
     values = c.per_case(c.volume_difference, cases.counts, "skip", one_sided=np.nan)
     by_class = cases.counts.sum(axis=0)
     return Values(
-        mean=mean(values[~np.isnan(values)].tolist()),
+        mean=mean_of_known(values),
         pooled=c.pooled(c.volume_difference, by_class),
         macro=c.macro(c.volume_difference, by_class),
     )
@@ -159,7 +159,7 @@ def _overlap(ratio: c.RatioOf, cases: SegmentationCases, one_sided: float = 0.0)
     values = c.per_case(ratio, cases.counts, cases.empty, one_sided)
     by_class = cases.counts.sum(axis=0)
     return Values(
-        mean=mean(values[~np.isnan(values)].tolist()),
+        mean=mean_of_known(values),
         pooled=c.pooled(ratio, by_class),
         macro=c.macro(ratio, by_class),
         per_class=c.per_class(ratio, by_class),

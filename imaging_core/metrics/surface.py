@@ -18,7 +18,7 @@ from imaging_core.metrics import intervals, segmentation
 from imaging_core.metrics.intervals import Spread
 from imaging_core.metrics.resampling import Resamples
 from imaging_core.metrics.segmentation import SegmentationCases
-from imaging_core.metrics.values import Values, mean, mean_of_defined
+from imaging_core.metrics.values import Values, mean_of_defined, mean_of_known
 
 HD95, ASSD = range(2)
 
@@ -74,10 +74,6 @@ def _of_distances(cases: SegmentationCases, which: int) -> Values:
     if cases.measured.distances is None:
         return Values()
     values = cases.measured.distances[..., which]
-    per_class = tuple(_mean(column) for column in values.T)
-    by_case = [_mean(row) for row in values]
+    per_class = tuple(mean_of_known(column) for column in values.T)
+    by_case = [mean_of_known(row) for row in values]
     return Values(mean=mean_of_defined(by_case), macro=mean_of_defined(per_class), per_class=per_class)
-
-
-def _mean(values: NDArray[np.float64]) -> float | None:
-    return mean(values[~np.isnan(values)].tolist())

@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -26,6 +29,11 @@ def mean(values: Iterable[float]) -> float | None:
     """The mean, its sum rounded once (``math.fsum``; Shewchuk 1997), so that no order changes it; None of nothing."""
     listed = list(values)
     return math.fsum(listed) / len(listed) if listed else None
+
+
+def mean_of_known(values: NDArray[np.float64]) -> float | None:
+    """The mean of the values that are not NaN; None when there is none."""
+    return mean(values[~np.isnan(values)].tolist())
 
 
 def mean_of_defined(values: Sequence[float | None]) -> float | None:

@@ -8,7 +8,6 @@ from imaging_core.metrics import counts as c
 from imaging_core.metrics.classification import decide
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.segmentation import empty_policy
 from imaging_core.report.figures import figure, percent
 from imaging_core.report.pictures import Picture
 
@@ -41,7 +40,7 @@ def _segmentation(columns: SegmentationColumns, row: int, picture: Picture) -> d
     facts = []
     if columns.scored[row]:
         for name, ratio in (("IoU", c.iou), ("Dice", c.dice)):
-            value = c.per_case(ratio, columns.counts[row : row + 1], empty_policy(len(columns.classes)))[0]
+            value = c.per_case(ratio, columns.counts[row : row + 1], columns.empty)[0]
             facts.append((name, figure(None if np.isnan(value) else float(value)), ""))
     areas = [("true", picture.truth_share), ("predicted", picture.predicted_share)]
     shares = [f"{percent(share)} {name}" for name, share in areas if share is not None]

@@ -12,9 +12,7 @@ from imaging_core.metrics.calibration import confidences
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.curves import Points, precision_recall, reliability, roc
 from imaging_core.report.figures import figure, percent
-from imaging_core.report.plots import REFERENCE, SERIES, Key, Plot, draw, line, series
-
-BINS = 20
+from imaging_core.report.plots import BINS, REFERENCE, SERIES, Key, Plot, draw, line, series
 
 Asked = tuple[str, NDArray[np.bool_], NDArray[np.float64], dict[str, float | None]]
 """A class against the rest: its name, the truth and the score of each case, and its metrics by name."""
@@ -58,7 +56,7 @@ def _roc(shown: list[Asked], few: str) -> Plot:
         for number, (_, positive, scores, _) in enumerate(shown):
             axes.plot(*_points(roc(positive, scores)), **line(number))
 
-    keys = [series(number, name, figure(values["auroc"], 3)) for number, (name, _, _, values) in enumerate(shown)]
+    keys = _keys(shown, "auroc")
     return Plot(
         "ROC",
         draw("roc", "1 \N{MINUS SIGN} specificity", "sensitivity", fill),
@@ -69,18 +67,17 @@ def _roc(shown: list[Asked], few: str) -> Plot:
 
 
 def _precision_recall(shown: list[Asked], few: str) -> Plot:
+    alone = [float(positive.mean()) for _, positive, _, _ in shown] if len(shown) == 1 else []
+
     def fill(axes: Axes) -> None:
         _square(axes)
         for number, (_, positive, scores, _) in enumerate(shown):
             axes.step(*_points(precision_recall(positive, scores)), where="pre", **line(number))
-        if len(shown) == 1:
-            axes.axhline(float(shown[0][1].mean()), **REFERENCE)
+        for share in alone:
+            axes.axhline(share, **REFERENCE)
 
-    keys = [
-        series(number, name, figure(values["average_precision"], 3))
-        for number, (name, _, _, values) in enumerate(shown)
-    ]
-    chance = [Key("chance", percent(float(shown[0][1].mean())))] if len(shown) == 1 else []
+    keys = _keys(shown, "average_precision")
+    chance = [Key("chance", percent(share)) for share in alone]
     return Plot(
         "Precision and recall",
         draw("precision-recall", "recall (sensitivity)", "precision", fill),
@@ -143,7 +140,7 @@ def _scores(cases: ClassificationCases, document: Mapping[str, Any]) -> Plot:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.set_ylim(bottom=0)
 
-    keys = [series(number, name, _cases(len(scores))) for number, (name, scores) in enumerate(sides)]
+    keys = [series(number, name, f"{len(scores):,}") for number, (name, scores) in enumerate(sides)]
     threshold = [] if cases.kind == "multiclass" else [Key("threshold", figure(cases.threshold, 2))]
     medians = ", ".join(f"{name} {figure(float(np.median(scores)), 2)}" for name, scores in sides if len(scores))
     return Plot(
@@ -153,6 +150,10 @@ def _scores(cases: ClassificationCases, document: Mapping[str, Any]) -> Plot:
         (*keys, *threshold),
         "Each side adds up to 100 %. The less the two overlap the better the scores tell them apart.",
     )
+
+
+def _keys(shown: list[Asked], metric: str) -> list[Key]:
+    return [series(number, name, figure(values[metric], 3)) for number, (name, _, _, values) in enumerate(shown)]
 
 
 def _square(axes: Axes) -> None:
@@ -165,7 +166,3 @@ def _points(points: Points | None) -> Points:
 
 def _listed(keys: list[Key]) -> str:
     return ", ".join(f"{key.name} {key.figure}" for key in keys)
-
-
-def _cases(count: int) -> str:
-    return f"{count:,}"

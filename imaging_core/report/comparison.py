@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from imaging_core.metrics.comparison import Comparison, Difference, PairedTest
-from imaging_core.metrics.registry import metrics_of
+from imaging_core.metrics.registry import titles
 from imaging_core.report.figures import figure
 from imaging_core.report.page import comparison_page
 
@@ -106,10 +106,10 @@ def page(first: Compared, others: Sequence[tuple[Compared, Comparison]]) -> byte
 
 
 def _rows(found: Comparison) -> list[dict[str, Any]]:
-    titles = {metric.name: metric.title for metric in metrics_of(found.task)}
+    of_metric = titles(found.task)
     return [
         {
-            "title": f"{titles[each.metric]}, {_AGGREGATIONS[each.aggregation]}",
+            "title": f"{of_metric[each.metric]}, {_AGGREGATIONS[each.aggregation]}",
             "first": figure(each.first),
             "second": figure(each.second),
             "difference": f"{each.difference:+.4f}" if each.difference else "0",

@@ -3,18 +3,20 @@
 ``metrics.schema.json`` beside this file is its JSON schema: it changes with the keys here, not with new metrics.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
+from imaging_core.metrics.classification import ClassificationCases
+from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.counts import FN, FP, TN, TP
 from imaging_core.metrics.intervals import LEVEL
 from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import check_chosen, compute, compute_intervals, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
+from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.metrics.values import Values
 from imaging_core.report.groups import groups_document
 from imaging_core.report.measured import measured_document
@@ -37,14 +39,14 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
     Raises:
         UsageError: a name is not that of a metric of this task.
     """
-    index, model, columns = merged.expected.index, merged.model, merged.columns
+    index, model, columns, cases = merged.expected.index, merged.model, merged.columns, merged.cases
     task = model.card.task if model else index.dataset.task
     check_chosen(task, chosen)
     always = [metric.name for metric in metrics_of(task) if metric.collected is None]
-    values = compute(columns.cases(), chosen) if columns else dict.fromkeys(always, Values())
+    values = compute(cases, chosen) if cases is not None else dict.fromkeys(always, Values())
     patients = merged.expected.patients
     drawn = patients[columns.scored] if columns and patients is not None else None
-    intervals = compute_intervals(columns.cases(), drawn, chosen) if columns else {}
+    intervals = compute_intervals(cases, drawn, chosen) if cases is not None else {}
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,
@@ -85,24 +87,26 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
                 name: {each: asdict(interval) for each, interval in found.items()} for name, found in intervals.items()
             },
         },
-        "per_class": _per_class(columns, values) if columns else [],
+        "per_class": _per_class(columns.classes, cases, values) if columns and cases is not None else [],
         "groups": groups_document(merged, task, chosen),
     }
     if isinstance(columns, SegmentationColumns):
-        document["empty_policy"] = columns.cases().empty
+        document["empty_policy"] = columns.empty
         document |= measured_document(columns)
-    elif columns and columns.kind != "multilabel":
-        document["confusion"] = columns.cases().confusion.tolist()
+    elif isinstance(cases, ClassificationCases) and cases.kind != "multilabel":
+        document["confusion"] = cases.confusion.tolist()
     return document
 
 
-def _per_class(columns: ClassificationColumns | SegmentationColumns, values: dict[str, Values]) -> list[dict[str, Any]]:
-    if isinstance(columns, SegmentationColumns):
-        by_case = columns.cases().counts
+def _per_class(
+    classes: Sequence[str], cases: ClassificationCases | SegmentationCases, values: dict[str, Values]
+) -> list[dict[str, Any]]:
+    if isinstance(cases, SegmentationCases):
+        by_case = cases.counts
         counts = by_case.sum(axis=0)
         support = np.count_nonzero(by_case[..., TP] + by_case[..., FN], axis=0)
     else:
-        counts = columns.cases().counts
+        counts = cases.counts
         support = counts[:, TP] + counts[:, FN]
     return [
         {
@@ -114,5 +118,5 @@ def _per_class(columns: ClassificationColumns | SegmentationColumns, values: dic
             "tn": int(counts[k, TN]),
             **{metric: value.per_class[k] for metric, value in values.items() if value.per_class},
         }
-        for k, name in enumerate(columns.classes)
+        for k, name in enumerate(classes)
     ]

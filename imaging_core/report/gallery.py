@@ -53,7 +53,7 @@ def confidence(columns: ClassificationColumns, rows: Rows) -> NDArray[np.float64
 
 def _by_overlap(columns: SegmentationColumns) -> list[Group]:
     rows = np.flatnonzero(columns.scored)
-    values = c.per_case(c.iou, columns.counts[rows], columns.cases().empty)
+    values = c.per_case(c.iou, columns.counts[rows], columns.empty)
     defined = ~np.isnan(values)
     rows = rows[defined][np.argsort(values[defined], kind="stable")]
     n = len(rows)

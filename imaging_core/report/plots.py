@@ -29,6 +29,9 @@ DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (2, 1.5), (8, 2, 2, 2), (4,
 
 SERIES = len(DASHES)
 
+BINS = 20
+"""Of a histogram."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:

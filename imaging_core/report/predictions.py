@@ -108,7 +108,7 @@ def _multilabel(columns: ClassificationColumns) -> tuple[list[str], Callable[[in
 
 
 def _segmentation(columns: SegmentationColumns) -> tuple[list[str], Callable[[int], Cells]]:
-    empty = columns.cases().empty
+    empty = columns.empty
     overlaps = [
         [_or_empty(value) for value in values.tolist()]
         for values in (
@@ -133,7 +133,7 @@ def _segmentation(columns: SegmentationColumns) -> tuple[list[str], Callable[[in
 
 def _measured(columns: SegmentationColumns) -> tuple[list[str], Callable[[int], Cells]]:
     """The columns of what was measured beside pixels, those that any case has."""
-    measured, empty = columns.measured, columns.cases().empty
+    measured, empty = columns.measured, columns.empty
     counted = bool(measured.counted.any())
     surface = [f"{what}_{name}" for name in columns.classes for what in ("hd95", "assd", "nsd")]
     lesions = [f"lesion_{cell}_{name}" for name in columns.classes for cell in ("tp", "fp", "fn")]

@@ -11,9 +11,7 @@ from imaging_core.metrics import counts as c
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.metrics.values import mean
 from imaging_core.report.figures import figure, percent
-from imaging_core.report.plots import THEME, Key, Plot, draw, line
-
-BINS = 20
+from imaging_core.report.plots import BINS, THEME, Key, Plot, draw, line
 
 GROUPS = 5
 

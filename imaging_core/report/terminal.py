@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imaging_core.metrics.baseline import Baseline
-from imaging_core.metrics.registry import HEADLINE, metrics_of
+from imaging_core.metrics.registry import HEADLINE, titles
 from imaging_core.report.figures import figure, interval
 from imaging_core.report.measured import remarks
 from imaging_core.report.verdict import Verdict
@@ -63,7 +63,7 @@ def summary(
 def headline(document: Mapping[str, Any]) -> str:
     """The figure that the report leads with, by name: ``Accuracy 0.9721``."""
     name, aggregation = HEADLINE[document["task"]]
-    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    title = titles(document["task"])[name]
     return f"{title} {figure(document['metrics'][name][aggregation])}"
 
 
@@ -72,22 +72,20 @@ def headline_interval(document: Mapping[str, Any]) -> str:
     name, aggregation = HEADLINE[document["task"]]
     intervals = document.get("intervals", {}).get("metrics", {})  # not in what earlier versions wrote
     found = interval(intervals.get(name, {}).get(aggregation))
-    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    title = titles(document["task"])[name]
     return f"95 % interval of {title}: {found}" if found else ""
 
 
 def _gap(document: Mapping[str, Any], feature: str, gap: Mapping[str, Any]) -> str:
-    (title,) = (metric.title for metric in metrics_of(document["task"]) if metric.name == gap["metric"])
+    title = titles(document["task"])[gap["metric"]]
     between = f"{gap['lowest']} lowest, {gap['highest']} highest"
     return f"by {feature}: {title} differs by {figure(gap['difference'])} ({between})"
 
 
 def _table(document: Mapping[str, Any]) -> list[str]:
     lines = [f"{'':{WIDTH}}{'per case':>10}{'pooled':>10}{'macro':>10}"]
-    for metric in metrics_of(document["task"]):
-        if metric.name not in document["metrics"]:
-            continue
-        values = document["metrics"][metric.name]
-        row = "".join(f"{figure(values[key]):>10}" for key in ("mean", "pooled", "macro"))
-        lines.append(f"{metric.title:{WIDTH}}{row}")
+    for name, title in titles(document["task"]).items():
+        if values := document["metrics"].get(name):
+            row = "".join(f"{figure(values[key]):>10}" for key in ("mean", "pooled", "macro"))
+            lines.append(f"{title:{WIDTH}}{row}")
     return lines

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imaging_core import __version__
 from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_of
+from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_of, titles
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
@@ -286,7 +286,7 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
 
 
 def _title(document: Mapping[str, Any], name: str) -> str:
-    return next(metric.title for metric in metrics_of(document["task"]) if metric.name == name)
+    return titles(document["task"])[name]
 
 
 def _per_class(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,11 +309,11 @@ def _per_class(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plots(merged: Merged, document: Mapping[str, Any]) -> "list[Plot]":
-    if merged.columns is None or not merged.columns.scored.any():
+    cases = merged.cases
+    if cases is None or not len(cases):
         return []
     # importing matplotlib takes as long as all the rest of gather's start
     from imaging_core.report.classification_plots import classification_plots
     from imaging_core.report.segmentation_plots import segmentation_plots
 
-    cases = merged.columns.cases()
     return segmentation_plots(cases) if isinstance(cases, SegmentationCases) else classification_plots(cases, document)

@@ -50,7 +50,7 @@ def write_report(
     """
     verdict = judge(merged, rules)
     document = metrics_document(merged, verdict, chosen)
-    constant = baseline(merged.columns.cases()) if merged.columns else None
+    constant = baseline(merged.cases) if merged.cases is not None else None
     store.put(run.PREDICTIONS, predictions_csv(merged))
     recorded = store.exists(run.RUN)
     record = read_run_record(store)

@@ -42,8 +42,7 @@ def test_computing_goes_on_while_a_result_is_written(make):
 
     made = make("segmentation", Counting(1, 1, 3, padding=1), write=lambda *_: gate.wait())
     made.run(task(position, 1, 1) for position in range(CASES))
-    assert gate.held
-    assert len(made.told) == CASES
+    assert_all_done(made, gate)
 
 
 def test_decoding_goes_on_while_a_batch_is_computed(make):
@@ -64,8 +63,7 @@ def test_decoding_goes_on_while_a_batch_is_computed(make):
 
     made.tiles.decode = count
     made.run(task(position, 1, 1) for position in range(CASES))
-    assert gate.held
-    assert len(made.told) == CASES
+    assert_all_done(made, gate)
 
 
 def test_all_that_follows_goes_on_while_a_case_is_decoded(make):
@@ -80,8 +78,7 @@ def test_all_that_follows_goes_on_while_a_case_is_decoded(make):
 
     made.tiles.decode = slow
     made.run(task(position, 1, 1) for position in range(CASES))
-    assert gate.held
-    assert len(made.told) == CASES
+    assert_all_done(made, gate)
 
 
 def test_all_that_follows_goes_on_while_an_image_is_fetched(make):
@@ -97,6 +94,10 @@ def test_all_that_follows_goes_on_while_an_image_is_fetched(make):
     slow = Task(0, "000", (Slow(Location.parse("0.tiles"), first.bytes()),), Truth())
     made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1), write=lambda key, _: opens(gate, key))
     made.run([slow, *(task(position, 1, 1) for position in range(1, CASES))])
+    assert_all_done(made, gate)
+
+
+def assert_all_done(made, gate):
     assert gate.held
     assert len(made.told) == CASES
 
