@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging_core.decode.volume import Grid, Volume
 from imaging_core.store.base import Source
 
 Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
@@ -35,7 +36,10 @@ class CaseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis."""
+    """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis.
+
+    Of a volume the axes are slices, rows and columns as the model sees them (:class:`imaging_core.decode.volume.Grid`).
+    """
 
     offset: tuple[int, ...]
     extent: tuple[int, ...]
@@ -59,14 +63,17 @@ class Case:
     """A decoded sample.
 
     Attributes:
-        size: spatial size in pixels, (height, width) of an image; what masks are written at.
+        size: spatial size in pixels, (height, width) of an image, (slices, rows, columns) of a volume's own voxels;
+            what masks are written at.
         count: how many model inputs it has.
         inputs: yields them, once; a large case makes each only when it is asked for.
+        grid: of a volume, how what the model sees lies on its voxels.
     """
 
     size: tuple[int, ...]
     count: int
     inputs: Iterator[ModelInput]
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +115,17 @@ class Decoder(Protocol):
         """Whether a file that starts with these bytes (at least 512, or all of it) is of this format."""
         ...
 
-    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
+    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case | Volume:
         """Decode one sample; ``channels`` is what the model wants (1 grey, 3 RGB, else that many planes).
+
+        Of a volume it gives all channels that there are: how a model looks at a volume is no decoder's business.
 
         Raises:
             CaseError: the sample cannot be decoded, with the kind of failure.
         """
         ...
 
-    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes":
+    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes | Volume":
         """Read a ground truth in its own type.
 
         Args:
