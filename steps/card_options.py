@@ -62,6 +62,13 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="reduced decodes JPEGs no larger than the input needs (1/2, 1/4 or 1/8): faster, slightly other pixels",
     )
     seen.add_argument("--antialias", action="store_true", help="low-pass before shrinking (bilinear, bicubic)")
+    seen.add_argument(
+        "--orientation",
+        default="RAS",
+        metavar="XYZ",
+        help="of volumes, where columns, rows and slices ascend to: RAS and LPS are axial slices, RSA coronal, "
+        "ASR sagittal (default: RAS)",
+    )
 
 
 def add_kind_option(parser: argparse._ActionsContainer, **kwargs: Any) -> None:
@@ -99,6 +106,7 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "resize": options.resize,
             "antialias": options.antialias,
             "decode": options.decode,
+            "orientation": options.orientation,
         },
         "batch": options.batch,
         "output": output | {"activation": activation},

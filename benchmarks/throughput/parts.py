@@ -78,7 +78,7 @@ def main(part: str, folder: str, share: int) -> None:
         def infer() -> int:
             head.receive(*network(batch))
             for slot, (_, size) in enumerate(ready):
-                results = head.begin("0", size, scored=False)
+                results = head.begin("0", size, None, scored=False)
                 results.put(slot, Place((0,) * len(size), size))
                 results.seal().arrive()
             return len(ready)

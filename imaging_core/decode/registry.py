@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from imaging_core.decode import bmp, jpeg, png, tiff
 from imaging_core.decode.case import Case, CaseError, Decoder, Limits
 from imaging_core.decode.identify import describe
+from imaging_core.decode.nifti import NIFTI
 from imaging_core.decode.present import present
 from imaging_core.decode.raster import RasterDecoder
 from imaging_core.decode.reading import read_head
@@ -16,6 +17,7 @@ DECODERS: tuple[Decoder, ...] = (
     RasterDecoder(png),
     RasterDecoder(tiff),
     RasterDecoder(bmp),
+    NIFTI,
 )
 
 

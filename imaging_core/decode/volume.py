@@ -71,6 +71,10 @@ class Grid:
     axes: tuple[int, int, int] = (0, 1, 2)
     flipped: tuple[bool, bool, bool] = (False, False, False)
 
+    def seen_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Slices, rows and columns that the model sees of a volume of this size."""
+        return tuple(size[axis] for axis in self.axes)
+
     def seen(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """Three spatial axes (and any others after them) as the model sees them; a view of the same memory."""
         turned = voxels.transpose(*self.axes, *range(3, voxels.ndim))

@@ -113,7 +113,7 @@ class Pipeline:
         self._settings, self._write, self._log, self._cache = settings, write, log, cache
         self._tell_outside = tell
         self._intake = Intake(card.input, device)
-        self._channels = card.input.channels
+        self._channels, self._view = card.input.channels, card.input.view
         self._batch: Batch[Member] = Batch(card, device.torch)
         self._batches = log.batches
         self._group = min(MOST_IN_GROUP, card.batch)
@@ -188,7 +188,8 @@ class Pipeline:
             misses.add(task, held_bytes(task))
         else:
             self._log.expect(-1)
-            hits.add(Complete(OpenCase(task, found.size, found.inputs), found.sealed), found.sealed.weight)
+            case = OpenCase(task, found.size, found.inputs, found.grid)
+            hits.add(Complete(case, found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
         self._intake.begin_thread()
@@ -203,8 +204,8 @@ class Pipeline:
         settings = self._settings
         case = None
         try:
-            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders)
-            case = OpenCase(task, decoded.size, decoded.count)
+            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders, self._view)
+            case = OpenCase(task, decoded.size, decoded.count, decoded.grid)
             if decoded.count != 1:
                 self._log.expect(decoded.count - 1)
             given = 0
@@ -295,7 +296,7 @@ class Pipeline:
             with device_errors():
                 if case.results is None:
                     scored = case.task.truth.known or self._cache is not None
-                    case.results = self._head.begin(case.task.case, case.size, scored=scored)
+                    case.results = self._head.begin(case.task.case, case.size, case.grid, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
                 if case.put < case.count:
@@ -346,7 +347,7 @@ class Pipeline:
     def _hand_to(self, cache: Cache, group: list[Complete], results: list[Result]) -> None:
         for done, result in zip(group, results, strict=True):
             if isinstance(result.end, Outcome):
-                entry = cache.entry(result.task, result.size, result.inputs, done.sealed)
+                entry = cache.entry(result.task, done.case.size, done.case.grid, result.inputs, done.sealed)
                 if entry is not None:
                     self._to_keep.put(entry, len(entry[1]))
 

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from imaging_core.decode.volume import DIRECTIONS, View
 from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
 
@@ -44,6 +45,9 @@ class Input(_Part):
         antialias: low-pass when shrinking (bilinear and bicubic only).
         decode: ``full`` decodes every pixel; ``reduced`` decodes a JPEG at the smallest of libjpeg's scales (1/2, 1/4,
             1/8) that is no smaller than the input: faster, with slightly other pixels.
+        orientation: of volumes: three letters, where columns, rows and slices ascend to (R right, L left, A anterior, P
+            posterior, S superior, I inferior). Volumes are turned into it, to the nearest axis, and seen slice by
+            slice: RAS and LPS are axial (LPS as DICOM lays out axial slices), RSA coronal, ASR sagittal.
     """
 
     height: Side
@@ -55,11 +59,26 @@ class Input(_Part):
     resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
+    orientation: str = "RAS"
 
     @property
     def reduce_to(self) -> tuple[int, int] | None:
         """What :attr:`imaging_core.decode.case.Limits.reduce_to` is for this model."""
         return (self.height, self.width) if self.decode == "reduced" else None
+
+    @property
+    def view(self) -> View:
+        """How this model looks at volumes."""
+        return View(self.orientation)
+
+    @model_validator(mode="after")
+    def _each_axis_once(self) -> "Input":
+        axes = [DIRECTIONS[letter][0] for letter in self.orientation if letter in DIRECTIONS]
+        if len(self.orientation) != 3 or sorted(axes) != [0, 1, 2]:
+            raise ValueError(
+                f"orientation {self.orientation!r} does not have one letter each of R or L, A or P, S or I, such as RAS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Input":

@@ -120,7 +120,7 @@ def _samples(store: Store, expected: Expected, rows: Iterable[int]) -> Mapping[i
 
 def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, allowed: Roots) -> Picture:
     sources = [_open(shard, text, allowed) for text in sample.locations]
-    case = decode_sample(sources, card.input.channels, LIMITS)
+    case = decode_sample(sources, card.input.channels, LIMITS, view=card.input.view)
     shown = next(islice(case.inputs, case.count // 2, None))
     picture = thumbnail(shown.pixels)
     extension = "png" if max(picture.size) <= SMALL else "jpg"

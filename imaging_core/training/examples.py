@@ -93,7 +93,7 @@ class SplitExamples:
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
         limits = replace(self._limits, reduce_to=self._card.input.reduce_to)
-        case = decode_sample(sources, self._card.input.channels, limits)
+        case = decode_sample(sources, self._card.input.channels, limits, view=self._card.input.view)
         if case.count != 1:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes single images")
         image = self._prepare(torch.from_numpy(next(case.inputs).pixels)[None])[0]

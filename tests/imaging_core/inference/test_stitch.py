@@ -13,7 +13,7 @@ def test_one_input_is_resized_to_the_case():
     output = torch.rand(3, 16, 12)
     canvas = Canvas((50, 31))
     canvas.put(output, Place((0, 0), (50, 31)))
-    assert torch.equal(canvas.maps, functional.interpolate(output[None], (50, 31), mode="bilinear")[0])
+    assert torch.equal(canvas.whole, functional.interpolate(output[None], (50, 31), mode="bilinear")[0])
 
 
 def test_several_inputs_lie_at_their_places_and_the_rest_is_zero():
@@ -21,9 +21,9 @@ def test_several_inputs_lie_at_their_places_and_the_rest_is_zero():
     canvas = Canvas((20, 30))
     canvas.put(first, Place((0, 0), (8, 8)))
     canvas.put(second, Place((4, 14), (16, 16)))
-    assert torch.equal(canvas.maps[:, :8, :8], first)
-    assert torch.equal(canvas.maps[:, 4:20, 14:30], functional.interpolate(second[None], (16, 16), mode="bilinear")[0])
-    assert canvas.maps.count_nonzero() == 2 * (64 + 256)
+    assert torch.equal(canvas.whole[:, :8, :8], first)
+    assert torch.equal(canvas.whole[:, 4:20, 14:30], functional.interpolate(second[None], (16, 16), mode="bilinear")[0])
+    assert canvas.whole.count_nonzero() == 2 * (64 + 256)
 
 
 def test_slices_lie_in_a_volume():
@@ -31,7 +31,7 @@ def test_slices_lie_in_a_volume():
     canvas = Canvas((3, 4, 4))
     for depth, each in enumerate(slices):
         canvas.put(each, Place((depth, 0, 0), (1, 4, 4)))
-    assert torch.equal(canvas.maps, torch.stack(slices, 1))
+    assert torch.equal(canvas.whole, torch.stack(slices, 1))
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5])
