@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging_core.decode.sampling import Sampling
 from imaging_core.decode.volume import Grid, Volume
 from imaging_core.store.base import Source
 
@@ -38,7 +39,8 @@ class CaseError(Exception):
 class Place:
     """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis.
 
-    Of a volume the axes are slices, rows and columns as the model sees them (:class:`imaging_core.decode.volume.Grid`).
+    Of a volume the axes are slices, rows and columns as the model sees them (:class:`imaging_core.decode.volume.Grid`);
+    a patch that is larger than its volume begins before 0.
     """
 
     offset: tuple[int, ...]
@@ -50,12 +52,15 @@ class ModelInput:
     """What the model sees at once, before resizing.
 
     Attributes:
-        pixels: height x width x channels, uint8 in [0, 255], uint16 in [0, 65535] or finite float32.
+        pixels: height x width x channels, of a patch depth x height x width x channels; uint8 in [0, 255], uint16 in
+            [0, 65535] or finite float32.
         place: where it lies in its case.
+        sampling: of a patch, how it is made of the pixels; None when it is the pixels themselves.
     """
 
     pixels: Pixels
     place: Place
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,11 @@ def decode_sample(
     """
     head = read_head(sources[0], limits)
     decoded = choose(head, decoders).decode(sources, channels, limits)
-    return present(decoded, channels, view) if isinstance(decoded, Volume) else decoded
+    if isinstance(decoded, Volume):
+        return present(decoded, channels, view, limits)
+    if view.patches is not None:
+        raise CaseError("unsupported", "the model sees patches of volumes, and this is an image")
+    return decoded
 
 
 def choose(head: bytes, decoders: Sequence[Decoder] = DECODERS) -> Decoder:

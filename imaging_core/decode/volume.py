@@ -19,6 +19,9 @@ Direction = tuple[int, int]
 DIRECTIONS: dict[str, Direction] = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 """Letter of an orientation to the axis of the patient and the direction along it."""
 
+FLAT = 1e-4
+"""The volume of a voxel by that of an upright one with the same sides, below which its affine is taken for flat."""
+
 SAME_PLACE = 0.1
 """Two grids are the same when no corner lies farther apart than this part of a voxel's shortest side; files round."""
 
@@ -46,15 +49,32 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Patches:
+    """The patches that a three-dimensional model sees.
+
+    Attributes:
+        size: slices, rows and columns.
+        overlap: of neighbours along each side, in [0, 1).
+        spacing: from one voxel's centre to the next in mm, along slices, rows and columns; None takes the volume's.
+    """
+
+    size: tuple[int, int, int]
+    overlap: float
+    spacing: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """How a model looks at volumes; part of its card.
 
     Attributes:
         orientation: three letters of R, L, A, P, S, I: where columns, rows and slices ascend to, as nibabel and MONAI
             say it. RAS and LPS are axial slices, RSA coronal, ASR sagittal ones.
+        patches: of a model that sees patches; None of one that sees slices.
     """
 
     orientation: str = "RAS"
+    patches: Patches | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +85,18 @@ class Grid:
         affine: the volume's.
         axes: for the slices, rows and columns that the model sees, which axis of the volume's voxels it is.
         flipped: for the same, whether it runs against that axis.
+        sampled: the size at which patches are put together, in the axes that the model sees; None of slices.
     """
 
     affine: Affine | None
     axes: tuple[int, int, int] = (0, 1, 2)
     flipped: tuple[bool, bool, bool] = (False, False, False)
+    sampled: tuple[int, int, int] | None = None
 
-    def seen_size(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Slices, rows and columns that the model sees of a volume of this size."""
-        return tuple(size[axis] for axis in self.axes)
+    def seen_size(self, size: tuple[int, ...]) -> tuple[int, int, int]:
+        """Slices, rows and columns of a volume of this size, as the model's orientation has them."""
+        slices, rows, columns = (size[axis] for axis in self.axes)
+        return slices, rows, columns
 
     def seen(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """Three spatial axes (and any others after them) as the model sees them; a view of the same memory."""
@@ -88,7 +111,9 @@ def is_regular(affine: Affine) -> bool:
     steps = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(steps).all() or steps.min() <= 0:
         return False
-    return bool(abs(np.linalg.det(affine[:3, :3] / steps)) > 1e-4)
+    if abs(np.linalg.det(affine[:3, :3] / steps)) <= FLAT:
+        return False
+    return not np.isnan(_orientation(affine)).any()
 
 
 def spacing(affine: Affine) -> tuple[float, float, float]:
@@ -129,9 +154,13 @@ def farthest_apart(one: Affine, other: Affine, size: tuple[int, ...]) -> float:
 
 def _directions(affine: Affine) -> list[Direction]:
     """For slices, rows and columns the nearest axis of the patient, each once, and the direction along it."""
+    return [(int(world), int(sign)) for world, sign in _orientation(affine)]
+
+
+def _orientation(affine: Affine) -> NDArray[np.float64]:
     from nibabel.orientations import io_orientation  # half a second that runs without volumes save
 
-    return [(int(world), int(sign)) for world, sign in io_orientation(affine)]  # type: ignore[no-untyped-call]
+    return np.asarray(io_orientation(affine), dtype=np.float64)  # type: ignore[no-untyped-call]
 
 
 def _turn(stored: list[Direction], wanted: list[Direction]) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:

@@ -213,7 +213,7 @@ class Pipeline:
                 if case.failed:
                     break
                 given += 1
-                outlet.add(Decoded((case, each.place), each.pixels), each.pixels.nbytes)
+                outlet.add(Decoded(case, each), each.pixels.nbytes)
             if not case.failed and (given != decoded.count or not given):
                 raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
         except (CaseError, MemoryError) as error:
@@ -224,18 +224,18 @@ class Pipeline:
 
     def _stage(self, group: list[Decoded]) -> None:
         try:
-            blocks = self._intake.stage([each.pixels for each in group])
+            blocks = self._intake.stage([each.input for each in group])
         except MemoryError as error:
             if len(group) > 1:
                 for each in group:
                     self._stage([each])
-            elif (case := group[0].member[0]).fail():
+            elif (case := group[0].case).fail():
                 self._fail(case.task, error)
             return
-        members = iter([each.member for each in group])
+        members = iter([(each.case, each.input.place) for each in group])
         for staged in blocks:
-            block = Block(list(islice(members, len(staged))), staged)
-            self._inputs.put(block, staged.nbytes, count=len(staged))
+            count = len(staged.values)
+            self._inputs.put(Block(list(islice(members, count)), staged), staged.values.nbytes, count=count)
 
     def _compute(self, pending: PendingSignal) -> None:
         outlet: Outlet[Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)

@@ -13,6 +13,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits, Place
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.volume import Grid, spacing
 from imaging_core.errors import DataError
+from imaging_core.inference.blend import Blend
 from imaging_core.inference.device import Device, Download
 from imaging_core.inference.head import Outcome, Said
 from imaging_core.inference.measure import measure
@@ -92,8 +93,12 @@ class _Maps:
     ) -> None:
         self._head, self._case, self._size, self._grid = head, case, size, grid
         self._as_masks = grid is not None and not head.probabilities
-        seen = size if grid is None else grid.seen_size(size)
-        self._canvas = Canvas(seen, self._mask) if self._as_masks else Canvas(seen)
+        keep = self._mask if self._as_masks else _all
+        self._canvas: Canvas | Blend
+        if grid is not None and grid.sampled is not None:
+            self._canvas = Blend(grid.sampled, grid.seen_size(size), keep)
+        else:
+            self._canvas = Canvas(size if grid is None else grid.seen_size(size), keep)
         self._finite: list[tuple[Download, int]] = []
         self._overlaps = scored and head.card.output.kind == "binary"
         self._at_input_size: Download | None = None
@@ -191,6 +196,10 @@ class _SealedMaps:
         if self.grid is None:
             return run.output(self.case, "probabilities.tif"), to_tiff(maps)
         return run.output(self.case, "probabilities.nii.gz"), to_nifti(np.moveaxis(maps, 0, -1), self.grid.affine)
+
+
+def _all(maps: Tensor) -> Tensor:
+    return maps
 
 
 def check_finite(finite: list[tuple[Download, int]]) -> None:

@@ -19,7 +19,7 @@ class Canvas:
         keep: makes of an input's probability maps, at the size of its place, what is kept of them.
     """
 
-    def __init__(self, size: tuple[int, ...], keep: Callable[[Tensor], Tensor] = lambda maps: maps) -> None:
+    def __init__(self, size: tuple[int, ...], keep: Callable[[Tensor], Tensor]) -> None:
         self._size, self._keep = size, keep
         self._kept: Tensor | None = None
 

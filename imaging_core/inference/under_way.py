@@ -3,11 +3,10 @@
 import threading
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from imaging_core.decode.case import Pixels, Place
+from imaging_core.decode.case import ModelInput, Place
 from imaging_core.decode.volume import Grid
 from imaging_core.inference.head import CaseResults, Sealed
+from imaging_core.inference.intake import Staged
 from imaging_core.inference.task import Task
 
 
@@ -48,8 +47,8 @@ Member = tuple[OpenCase, Place]
 class Decoded:
     """An input as it was decoded."""
 
-    member: Member
-    pixels: Pixels
+    case: OpenCase
+    input: ModelInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Block:
     """Inputs of one shape, staged for the device side by side."""
 
     members: list[Member]
-    staged: Tensor
+    staged: Staged
 
 
 @dataclass(frozen=True, slots=True)

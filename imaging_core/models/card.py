@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from imaging_core.decode.volume import DIRECTIONS, View
+from imaging_core.decode.volume import DIRECTIONS, Patches, View
 from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
 
@@ -17,6 +17,7 @@ LARGEST_CARD = 1024 * 1024
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Side = Annotated[int, Field(ge=1, le=16384)]
+Step = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -48,6 +49,12 @@ class Input(_Part):
         orientation: of volumes: three letters, where columns, rows and slices ascend to (R right, L left, A anterior, P
             posterior, S superior, I inferior). Volumes are turned into it, to the nearest axis, and seen slice by
             slice: RAS and LPS are axial (LPS as DICOM lays out axial slices), RSA coronal, ASR sagittal.
+        depth: slices of a patch: the model is three-dimensional and sees patches of depth x height x width voxels,
+            which are cut out of the volume and never stretched. None: it sees images and slices.
+        spacing: of the patches' voxels along slices, rows and columns, in mm; volumes are resampled to it linearly,
+            and what the model says back to their own voxels. None takes them as they are.
+        overlap: of neighbouring patches along each side; where they overlap, what the model says is averaged with a
+            Gaussian weight.
     """
 
     height: Side
@@ -60,6 +67,14 @@ class Input(_Part):
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
     orientation: str = "RAS"
+    depth: Side | None = None
+    spacing: tuple[Step, Step, Step] | None = None
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(Depth,) height and width of what the network takes."""
+        return (self.height, self.width) if self.depth is None else (self.depth, self.height, self.width)
 
     @property
     def reduce_to(self) -> tuple[int, int] | None:
@@ -69,7 +84,9 @@ class Input(_Part):
     @property
     def view(self) -> View:
         """How this model looks at volumes."""
-        return View(self.orientation)
+        if self.depth is None:
+            return View(self.orientation)
+        return View(self.orientation, Patches((self.depth, self.height, self.width), self.overlap, self.spacing))
 
     @model_validator(mode="after")
     def _each_axis_once(self) -> "Input":
@@ -78,6 +95,12 @@ class Input(_Part):
             raise ValueError(
                 f"orientation {self.orientation!r} does not have one letter each of R or L, A or P, S or I, such as RAS"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _patches(self) -> "Input":
+        if self.depth is None and self.spacing is not None:
+            raise ValueError("spacing is for models that see patches of volumes; give depth, too, or leave it out")
         return self
 
     @model_validator(mode="after")
