@@ -1,6 +1,7 @@
 """NIfTI: the voxels and affines that nibabel reads, whatever their order, type, scaling and packing."""
 
 import gzip
+import random
 import struct
 
 import nibabel
@@ -11,6 +12,7 @@ from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.nifti import NIFTI
 from imaging_core.store import Location
 from imaging_core.store.memory import MemorySource
+from tests.imaging_core.decode.damaged_nifti import check, damaged
 from tests.volumes import SHIPPED, data_of, scan, seen, turned
 
 ORIENTATIONS = ["RAS", "LPS", "LAS", "SRP", "AIR", "PSL", "IRA", "ASL"]
@@ -192,3 +194,9 @@ def test_a_bomb_is_refused_by_what_its_header_promises():
 
 def test_what_follows_the_voxels_is_not_unpacked():
     assert np.array_equal(seen(gzip.compress(GOOD + bytes(50_000_000))), seen(GOOD))
+
+
+def test_damaged_files_are_read_or_refused():
+    rng = random.Random(20261128)
+    read = sum(check(damaged(rng)) for _ in range(1500))
+    assert 50 < read < 1450, "some are read all the same, most are not"
