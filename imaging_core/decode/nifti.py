@@ -159,7 +159,7 @@ def _affine(header: "Nifti1Header") -> Affine:
             affine: Affine = np.array(header.get_best_affine(), dtype=np.float64)  # type: ignore[no-untyped-call]
         except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
             raise CaseError("unreadable", "the NIfTI header does not say where its voxels lie") from error
-        affine[:3] *= _MM.get(int(header["xyzt_units"]) & 7, 1.0)  # type: ignore[no-untyped-call]
+        affine[:3] *= _MM.get(int(header["xyzt_units"]) & 7, 1.0)
         affine = affine[:, [2, 1, 0, 3]]
         if not is_regular(affine):
             raise CaseError("unreadable", "the affine of the NIfTI header is not finite, or flat")
