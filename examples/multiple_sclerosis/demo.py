@@ -10,7 +10,7 @@ from pathlib import Path
 from examples.walk import clear_run, judge, walk
 from steps.command import run_command
 
-LEAST_IOU = 0.5
+LEAST_IOU = 0.75
 
 
 def main(arguments: Sequence[str] | None) -> int:
