@@ -1,6 +1,9 @@
 """``steps.infer`` on volumes with a three-dimensional model: what MONAI's sliding window makes of them."""
 
 import json
+import shutil
+import signal
+import time
 
 import nibabel
 import numpy as np
@@ -38,6 +41,7 @@ class Place:
             nibabel.save(nibabel.Nifti1Image(truth, image.affine), self.data / f"mask-{number}.nii.gz")
             self.images.append(nibabel.load(self.data / f"scan-{number}.nii.gz"))
             entries.append({"location": f"scan-{number}.nii.gz", "label": f"mask-{number}.nii.gz"})
+        self.entries = entries
         Image.new("L", (40, 40)).save(self.data / "picture.png")
         small_run.write_dataset(self.data, [*entries, {"location": "picture.png", "label": "picture.png"}])
         depth, height, width = PATCH
@@ -117,3 +121,22 @@ def test_any_shards_a_cache_and_probabilities_give_the_same_masks(tmp_path):
     known = place.run("known", "--cache", str(tmp_path / "cache"))
     assert json.loads((known / "results/000/timing.json").read_text())["from_cache"] == len(STORED)
     assert compared(known) == compared(one)
+
+
+def test_killed_among_the_patches_of_a_volume_and_run_again(tmp_path):
+    place = Place(tmp_path, "binary")
+    entries = []
+    for number in range(24):
+        entries.append(dict(place.entries[number % 3], location=f"copy-{number}.nii.gz"))
+        shutil.copy(place.data / place.entries[number % 3]["location"], place.data / f"copy-{number}.nii.gz")
+    small_run.write_dataset(place.data, entries)
+    undisturbed = place.run("undisturbed")
+    run = tmp_path / "killed"
+    split(place.data / "crops.yml", run, 1)
+    process = small_run.start(run, tmp_path / "model")
+    while process.poll() is None and len(list((run / "outputs").glob("*.nii.gz"))) < 3:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    infer(run, tmp_path / "model")
+    assert compared(run) == compared(undisturbed)
