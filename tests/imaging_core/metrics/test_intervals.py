@@ -190,10 +190,9 @@ def perfect(kind: str, n: int = 40) -> ClassificationCases:
     return replace(cases, scores=scores.astype(np.float64))
 
 
-def constant(n: int = 40) -> ClassificationCases:
+def constant(n: int = 300, classes: int = 3) -> ClassificationCases:
     """The same scores for every case, so that rankings know only how frequent classes are."""
-    cases = random_cases("multiclass", 2, n)
-    return replace(cases, scores=np.tile(np.eye(cases.classes)[0], (n, 1)))
+    return ClassificationCases("multiclass", classes, np.arange(n) % classes, np.tile(np.eye(classes)[0], (n, 1)))
 
 
 class TestWhatNoResampleChanges:
