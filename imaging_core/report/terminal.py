@@ -52,8 +52,8 @@ def summary(
     lines += [_gap(document, feature, found["gap"]) for feature, found in document["groups"].items() if found["gap"]]
     name, aggregation = HEADLINE[document["task"]]
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
-        answer = document["classes"][constant.answer]
-        lines.append(f"lower than a constant answer: always {answer!r} scores {figure(constant.value)}")
+        answer = "an empty mask" if constant.answer is None else repr(document["classes"][constant.answer])
+        lines.append(f"lower than a constant answer: always {answer} scores {figure(constant.value)}")
     lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
     for why, command in commands:
         lines += [why, f"  {command}"]

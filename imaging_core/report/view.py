@@ -138,7 +138,7 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
         "mixed": len(document["compute_classes"]),
         "constant": constant
         and {
-            "answer": document["classes"][constant.answer],
+            "answer": None if constant.answer is None else document["classes"][constant.answer],
             "figure": figures.figure(constant.value),
             "better": value is not None and value < constant.value,
         },

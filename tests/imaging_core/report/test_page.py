@@ -267,6 +267,14 @@ class TestWhatIsSaid:
         page, _ = report(bad.write(tmp_path / "b"))
         assert "Calling every pixel “lesion” would score 0.5010" in page.text
 
+    def test_nor_is_one_below_that_of_empty_masks(self, tmp_path):
+        synthetic = segmentation_run(tmp_path, 5, 40)
+        empty = [replace(each, counts={1: Counts(0, 9, 0, 991)}) for each in synthetic.records[1:]]
+        store = replace(synthetic, records=[synthetic.records[0], *empty]).write(tmp_path)
+        done = write_report(store, merge(store), Rules())
+        assert "An empty mask every time would score 0.8000" in Page(store.get("report/report.html")).text
+        assert "lower than a constant answer: always an empty mask scores 0.8000" in done.text
+
     def test_reference_policy_is_a_banner(self, tmp_path, segmentation):
         assert "Reference policy" not in report(segmentation)[0].text
         other = segmentation_run(tmp_path / "b", 4, 40, policy="reference").write(tmp_path / "b")
