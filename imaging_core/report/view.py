@@ -15,7 +15,7 @@ from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
-from imaging_core.report.measured import remarks
+from imaging_core.report.measured import measured_classes, remarks
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
@@ -85,6 +85,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "metrics": _metrics(document),
         "intervals": document["intervals"],
         "per_class": _per_class(document),
+        "measured": measured_classes(document),
         "groups_by": [_grouped(document, feature, found) for feature, found in document["groups"].items()],
         "task": document["task"],
         "kind": document["kind"],
