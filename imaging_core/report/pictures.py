@@ -30,6 +30,9 @@ SIDE = 480
 SMALL = 96
 """Pictures of at most this side are kept without loss."""
 
+OUTLINED = 240
+"""Smaller pictures below outlines are enlarged to this side or more: the patterns of errors have a fixed size."""
+
 LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
 """A case that costs more is not drawn."""
 
@@ -124,6 +127,9 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     shown = next(islice(case.inputs, case.count // 2, None))
     picture = thumbnail(shown.pixels)
     extension = "png" if max(picture.size) <= SMALL else "jpg"
+    if card.task == "segmentation" and max(picture.size) < OUTLINED:
+        times = -(-OUTLINED // max(picture.size))
+        picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
     drawn: dict[str, Any] = {}
