@@ -258,7 +258,7 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
     """The table of one feature's groups: the headline figure and what else shows where a model fails."""
     shown = [(name, aggregation, _title(document, name)) for name, aggregation in BY_GROUP[document["task"]]]
     shown = [each for each in shown if each[0] in document["metrics"]]
-    gap = found["gap"]
+    gap, scored = found["gap"], {group["name"]: plural(group["scored"], "case") for group in found["groups"]}
     return {
         "feature": feature,
         "titles": [title for _, _, title in shown],
@@ -280,8 +280,8 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
         and {
             "metric": _title(document, gap["metric"]),
             "figure": figures.figure(gap["difference"]),
-            "lowest": gap["lowest"],
-            "highest": gap["highest"],
+            "lowest": f"{gap['lowest']} (lowest, {scored[gap['lowest']]})",
+            "highest": f"{gap['highest']} (highest, {scored[gap['highest']]})",
         },
     }
 

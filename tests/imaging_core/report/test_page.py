@@ -260,6 +260,17 @@ class TestWhatIsSaid:
         assert "by sex: IoU (Jaccard) differs by" in done.text
         assert "NAME1" not in page.text + done.text, "which patient a case is of is nobody's business"
 
+    def test_of_a_gap_it_is_said_how_many_cases_it_rests_on(self, tmp_path):
+        synthetic = segmentation_run(tmp_path, 12, 40)
+        synthetic.features = ("scanner",)
+        synthetic.values = {int(each.case): ["old" if n else "new"] for n, each in enumerate(synthetic.records)}
+        synthetic.records[0] = replace(synthetic.records[0], counts={1: Counts(0, 9, 9, 9)})
+        store = synthetic.write(tmp_path)
+        done = write_report(store, merge(store, group_by=["scanner"]), Rules())
+        said = "between new (lowest, 1 case) and old (highest, 11 cases)."
+        assert said in Page(store.get("report/report.html")).text
+        assert "(new lowest of 1 case, old highest of 11 cases)" in done.text
+
     def test_a_figure_below_that_of_a_constant_answer_is_not_left_without_a_word(self, tmp_path, segmentation):
         assert "Lower than a constant answer" not in report(segmentation)[0].text
         bad = segmentation_run(tmp_path / "b", 4, 40)
