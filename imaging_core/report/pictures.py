@@ -21,7 +21,7 @@ from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
 from imaging_core.models.card import Card, Output
-from imaging_core.report.outlines import outline
+from imaging_core.report.outlines import outline, outlines
 from imaging_core.store import Source, Store, open_source
 
 SIDE = 480
@@ -154,7 +154,7 @@ def _outlines(
             drawn["problem"] = error.reason
             continue
         known[name] = planes
-        drawn[name] = "".join(outline(plane, *size) for plane in planes)
+        drawn[name] = outlines(planes, *size)
         drawn[f"{name}_share"] = float(planes.any(axis=0).mean())
     if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
         truth_planes, said = known["truth"], known["predicted"]

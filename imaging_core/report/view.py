@@ -157,7 +157,7 @@ def _again(record: Mapping[str, Any]) -> str:
     words = ["python", "-m", "workflows.distributed_inference", "run"]
     for key, value in _map(record, "parameters").items():
         option = "--" + str(key).replace("_", "-")
-        if key == "run" or value in (None, False, []):
+        if key == "run" or value is None or value is False or value == []:  # 0 was asked for
             continue
         if value is True:
             words.append(option)

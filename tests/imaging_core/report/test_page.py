@@ -236,11 +236,13 @@ class TestWhatIsSaid:
             "probabilities": True,
             "retry_failed": False,
             "max_pixels": None,
+            "surface_distances": 0.0,
         }
         segmentation.put(run.RUN, run.to_json({"parameters": parameters}))
         page, _ = report(segmentation)
         command = "python -m workflows.distributed_inference run"
         assert f"{command} --allow-root /a --allow-root /b --dataset 'data/my set.yml' --probabilities" in page.text
+        assert "--probabilities --surface-distances 0.0" in page.text
 
     def test_which_images_a_cluster_ran(self, segmentation):
         segmentation.put(run.RUN, run.to_json({"pods": {"image": "registry.example.org/imaging:0a1b2c3"}}))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from imaging_core.metrics.merge import merge
-from imaging_core.report.outlines import MOST_POINTS, outline
+from imaging_core.report.outlines import MOST_POINTS, MOST_TOGETHER, outline, outlines
 from imaging_core.report.pictures import SIDE, draw, thumbnail
 from tests.imaging_core.report.synthetic_run import SyntheticRun, classification_records, make_card, segmentation_run
 
@@ -66,6 +66,11 @@ class TestOutline:
     def test_a_mask_of_specks_stays_small(self):
         specks = np.random.default_rng(0).random((240, 240)) < 0.5
         assert outline(specks, 480, 480).count("L") <= MOST_POINTS
+
+    def test_so_do_many_masks_of_specks_and_one_is_drawn_as_alone(self):
+        specks = np.random.default_rng(0).random((40, 240, 240)) < 0.5
+        assert MOST_POINTS < outlines(specks, 480, 480).count("L") <= MOST_TOGETHER
+        assert outlines(specks[:1], 480, 480) == outline(specks[0], 480, 480)
 
 
 class TestThumbnail:
