@@ -21,7 +21,7 @@ from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
 from imaging_core.models.card import Card, Output
-from imaging_core.report.outlines import outline
+from imaging_core.report.outlines import outline, outlines
 from imaging_core.store import Source, Store, open_source
 
 SIDE = 480
@@ -29,6 +29,9 @@ SIDE = 480
 
 SMALL = 96
 """Pictures of at most this side are kept without loss."""
+
+OUTLINED = 240
+"""Smaller pictures below outlines are enlarged to this side or more: the patterns of errors have a fixed size."""
 
 LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
 """A case that costs more is not drawn."""
@@ -124,6 +127,9 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     shown = next(islice(case.inputs, case.count // 2, None))
     picture = thumbnail(shown.pixels)
     extension = "png" if max(picture.size) <= SMALL else "jpg"
+    if card.task == "segmentation" and max(picture.size) < OUTLINED:
+        times = -(-OUTLINED // max(picture.size))
+        picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
     drawn: dict[str, Any] = {}
@@ -148,7 +154,7 @@ def _outlines(
             drawn["problem"] = error.reason
             continue
         known[name] = planes
-        drawn[name] = "".join(outline(plane, *size) for plane in planes)
+        drawn[name] = outlines(planes, *size)
         drawn[f"{name}_share"] = float(planes.any(axis=0).mean())
     if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
         truth_planes, said = known["truth"], known["predicted"]

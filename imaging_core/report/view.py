@@ -15,7 +15,7 @@ from imaging_core.report.advice import SHOWN, troubles
 from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
-from imaging_core.report.measured import remarks
+from imaging_core.report.measured import measured_classes, remarks
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
@@ -85,6 +85,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "metrics": _metrics(document),
         "intervals": document["intervals"],
         "per_class": _per_class(document),
+        "measured": measured_classes(document),
         "groups_by": [_grouped(document, feature, found) for feature, found in document["groups"].items()],
         "task": document["task"],
         "kind": document["kind"],
@@ -138,7 +139,7 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
         "mixed": len(document["compute_classes"]),
         "constant": constant
         and {
-            "answer": document["classes"][constant.answer],
+            "answer": None if constant.answer is None else document["classes"][constant.answer],
             "figure": figures.figure(constant.value),
             "better": value is not None and value < constant.value,
         },
@@ -156,7 +157,7 @@ def _again(record: Mapping[str, Any]) -> str:
     words = ["python", "-m", "workflows.distributed_inference", "run"]
     for key, value in _map(record, "parameters").items():
         option = "--" + str(key).replace("_", "-")
-        if key == "run" or value in (None, False, []):
+        if key == "run" or value is None or value is False or value == []:  # 0 was asked for
             continue
         if value is True:
             words.append(option)
@@ -257,7 +258,7 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
     """The table of one feature's groups: the headline figure and what else shows where a model fails."""
     shown = [(name, aggregation, _title(document, name)) for name, aggregation in BY_GROUP[document["task"]]]
     shown = [each for each in shown if each[0] in document["metrics"]]
-    gap = found["gap"]
+    gap, scored = found["gap"], {group["name"]: plural(group["scored"], "case") for group in found["groups"]}
     return {
         "feature": feature,
         "titles": [title for _, _, title in shown],
@@ -279,8 +280,8 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
         and {
             "metric": _title(document, gap["metric"]),
             "figure": figures.figure(gap["difference"]),
-            "lowest": gap["lowest"],
-            "highest": gap["highest"],
+            "lowest": f"{gap['lowest']} (lowest, {scored[gap['lowest']]})",
+            "highest": f"{gap['highest']} (highest, {scored[gap['highest']]})",
         },
     }
 
