@@ -1,6 +1,5 @@
 """What the page says, as plain values for the template: numbers are already text, texts are not yet escaped."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
+from imaging_core.report.again import again
 from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
@@ -77,7 +77,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "record": inputs.record,
         "image": _map(inputs.record, "pods").get("image"),
         "parameters": _parameters(inputs.record),
-        "again": _again(inputs.record),
+        "again": again(_map(inputs.record, "parameters"), _map(inputs.record, "pods"), inputs.location),
         "commands": inputs.commands,
         "cases": document["cases"],
         "completeness": _completeness(document["cases"]),
@@ -150,21 +150,6 @@ def _parameters(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What ``run.json`` says was asked, and with which versions."""
     rows = [(str(key).replace("_", " "), _text(value)) for key, value in _map(record, "parameters").items()]
     return rows + [(str(name), _text(value)) for name, value in _map(record, "versions").items()]
-
-
-def _again(record: Mapping[str, Any]) -> str:
-    """The command that does the same run anew, at a place of its own."""
-    words = ["python", "-m", "workflows.distributed_inference", "run"]
-    for key, value in _map(record, "parameters").items():
-        option = "--" + str(key).replace("_", "-")
-        if key == "run" or value is None or value is False or value == []:  # 0 was asked for
-            continue
-        if value is True:
-            words.append(option)
-            continue
-        for each in value if isinstance(value, list) else [value]:
-            words += [option, shlex.quote(str(each))]
-    return " ".join(words)
 
 
 def _map(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:

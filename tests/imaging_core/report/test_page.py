@@ -234,7 +234,7 @@ class TestWhatIsSaid:
             "run": "runs/1",
             "allow_root": ["/a", "/b"],
             "probabilities": True,
-            "retry_failed": False,
+            "retry_failed": True,
             "max_pixels": None,
             "surface_distances": 0.0,
         }
