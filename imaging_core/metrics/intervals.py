@@ -31,6 +31,7 @@ from imaging_core.metrics.resampling import (
     sensitivities,
 )
 from imaging_core.metrics.segmentation import SegmentationCases
+from imaging_core.metrics.values import Values
 
 Columns = TypeVar("Columns")
 
@@ -89,6 +90,19 @@ def _interval(values: "NDArray[np.float64] | Interval") -> Interval | None:
         return None
     low, high = np.quantile(defined, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)).tolist()
     return Interval(low, high, "bootstrap")
+
+
+def around(found: Intervals, values: Values) -> Intervals:
+    """The intervals that hold their figure.
+
+    Resampling moves some figures to one side: of few cases a calibration error, or a difference of volumes, that is
+    near 0 is larger in nearly every resample. Their percentiles say nothing of where the figure lies.
+    """
+    return {name: each for name, each in found.items() if _holds(each, getattr(values, name))}
+
+
+def _holds(interval: Interval, figure: float | None) -> bool:
+    return figure is not None and interval.low - NOISE <= figure <= interval.high + NOISE
 
 
 def normal(mean: float, variance: float, least: float, most: float) -> Interval:

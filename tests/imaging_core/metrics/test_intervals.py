@@ -22,6 +22,7 @@ from imaging_core.metrics.ranking import (
 from imaging_core.metrics.registry import CLASSIFICATION, SEGMENTATION, compute, compute_intervals
 from imaging_core.metrics.resampling import Ranked, Resamples
 from imaging_core.metrics.segmentation import SegmentationCases
+from imaging_core.metrics.values import Values
 from tests.imaging_core.metrics.cases import random_cases
 
 KINDS = ["binary", "multiclass", "multilabel"]
@@ -288,3 +289,9 @@ class TestManyCases:
         assert found["brier"]["mean"].method == "normal"
         assert found["accuracy"]["mean"].method == "bootstrap"
         assert found["calibration_error"] == {}
+
+
+@pytest.mark.parametrize(("figure", "kept"), [(0.1, False), (0.2, True), (0.25, True), (0.31, False), (None, False)])
+def test_only_an_interval_that_holds_its_figure_is_kept(figure, kept):
+    found = {"mean": intervals.Interval(0.2, 0.3, "bootstrap")}
+    assert intervals.around(found, Values(mean=figure)) == (found if kept else {})
