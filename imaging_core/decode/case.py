@@ -33,7 +33,7 @@ class CaseError(Exception):
         self.temporary = temporary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
     """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis."""
 
@@ -41,7 +41,7 @@ class Place:
     extent: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelInput:
     """What the model sees at once, before resizing.
 
@@ -54,7 +54,7 @@ class ModelInput:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """A decoded sample.
 
@@ -131,7 +131,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Planes:
     """The pixels of a file, without alpha.
 

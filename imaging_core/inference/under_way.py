@@ -42,7 +42,7 @@ Member = tuple[OpenCase, Place]
 """An input: its case, and where it lies in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """An input as it was decoded."""
 
@@ -50,7 +50,7 @@ class Decoded:
     pixels: Pixels
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Block:
     """Inputs of one shape, staged for the device side by side."""
 
@@ -58,7 +58,7 @@ class Block:
     staged: Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Complete:
     """A case whose inputs have all come back."""
 
