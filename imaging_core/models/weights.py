@@ -32,7 +32,8 @@ def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]
     with source.path() as path:
         refuse_executable(path, where)
         if sha256 is not None:
-            _verify(path, sha256, where)
+            with path.open("rb") as file:
+                check_digest(hashlib.file_digest(file, "sha256").hexdigest(), sha256, where)
         try:
             with safe_open(path, "pt", device="cpu") as file:
                 return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
@@ -136,9 +137,8 @@ def _is_executable(path: Path) -> str | None:
     return next((name for magic, name in _EXECUTABLE.items() if head.startswith(magic)), None)
 
 
-def _verify(path: Path, sha256: str, where: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+def check_digest(found: str, sha256: str, where: str) -> None:
+    """DataError when a file, which ``where`` names, has another SHA-256 than the card says."""
     if found != sha256:
         raise DataError(
             f"{where}: its SHA-256 is {found}, but {CARD} says {sha256}: "
