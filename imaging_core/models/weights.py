@@ -1,6 +1,7 @@
 """Weights: reading safetensors files, and comparing tensors with what a network needs."""
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from imaging_core.errors import DataError, listing
 from imaging_core.models.card import CARD
 from imaging_core.store import Source
 
-_EXECUTABLE = {b"PK\x03\x04": "a zip archive (PyTorch's .pt)", b"\x80": "a pickle"}
+_EXECUTABLE = {b"PK\x03\x04": "a zip archive (PyTorch's .pt or .pt2)", b"\x80": "a pickle"}
+_OF_A_PROGRAM = "/archive_format"
+"""What the member is called that only archives of torch.export have."""
 
 
 def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]:
@@ -42,18 +45,21 @@ def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]
 
 
 def read_trusted(source: Source) -> dict[str, Any]:
-    """What a file of weights holds, on the CPU; PyTorch's own format (.pt) is opened too, for whoever trusts it.
+    """What a file of weights holds, on the CPU; PyTorch's own formats are opened too, for whoever trusts it.
 
-    Only tensors and plain values are unpickled.
+    Of a pickle (.pt) only tensors and plain values are unpickled. A program of torch.export (.pt2) is opened by
+    PyTorch, which may unpickle anything; only its weights are taken, and the network is that of the allow-list.
 
     Raises:
         MissingError: nothing is there.
-        DataError: the file is of neither format, or holds no map.
+        DataError: the file is of none of these formats, or holds no map.
     """
     where = str(source.location)
     with source.path() as path:
         if not _is_executable(path):
             return read_weights(source)
+        if _is_program(path):
+            return _weights_of_program(path, where)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # damaged data makes the unpickler raise whatever it likes
@@ -135,6 +141,25 @@ def _is_executable(path: Path) -> str | None:
     if head[8:9] == b"{":  # safetensors: eight bytes of length, then JSON
         return None
     return next((name for magic, name in _EXECUTABLE.items() if head.startswith(magic)), None)
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(_OF_A_PROGRAM) for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _weights_of_program(path: Path, where: str) -> dict[str, Any]:
+    try:
+        return dict(torch.export.load(path).state_dict)
+    except Exception as error:  # as of the unpickler
+        said = (str(error) or repr(error)).splitlines()[0]
+        raise DataError(
+            f"{where}: PyTorch cannot read it as a program of torch.export; save the state_dict alone, or export the "
+            f"network to ONNX: {said}"
+        ) from error
 
 
 def check_digest(found: str, sha256: str, where: str) -> None:

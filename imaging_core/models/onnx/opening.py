@@ -6,12 +6,14 @@ and checked by the onnx package; onnxruntime sees it only afterwards. Torch-free
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from imaging_core.errors import DataError, listing
+from imaging_core.models.onnx.wire import count_fields
 
 T = TypeVar("T")
 
@@ -19,6 +21,9 @@ OLDEST_OPSET = 9
 NEWEST_OPSET: int = onnx.defs.onnx_opset_version()
 LARGEST_FILE = 2**31 - 1
 """Bytes; no Protocol Buffers message is longer."""
+
+MOST_FIELDS = 500_000
+"""Operators, their attributes, names and sizes, not single weights; deep networks have some tens of thousands."""
 
 _STANDARD = ("", "ai.onnx")
 _RANDOM = {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
@@ -36,6 +41,8 @@ def open_model(data: bytes, where: str) -> ModelProto:
         MemoryError: there is none to hold it.
     """
     model = _parsed(data, where)
+    if any(isinstance(name, bytes) for name in _names(model)):  # as protobuf gives what is not UTF-8
+        raise DataError(f"{where}: damaged: a name in it is not UTF-8; copy it again, or export it anew")
     version = _opset(model, where)
     problems = [*_of_model(model), *_of_nodes(model.graph.node, version)]
     if problems:
@@ -69,10 +76,26 @@ def shortened(text: str) -> str:
 
 
 def _parsed(data: bytes, where: str) -> ModelProto:
-    model = checked(where, "not an ONNX file, or a damaged one", lambda: onnx.load_model_from_string(data))
+    damaged = "not an ONNX file, or a damaged one"
+    fields = checked(where, damaged, lambda: count_fields(data, ModelProto.DESCRIPTOR, MOST_FIELDS))
+    if fields > MOST_FIELDS:
+        raise DataError(f"{where}: has more than {MOST_FIELDS:,} parts; no network has so many: export it anew")
+    model = checked(where, damaged, lambda: onnx.load_model_from_string(data))
     if not model.graph.node or not model.graph.output:
         raise DataError(f"{where}: not an ONNX model: it has no operators or no outputs; export it anew")
     return model
+
+
+def _names(model: ModelProto) -> Iterator[str | bytes]:
+    graph = model.graph
+    yield from (model.producer_name, model.producer_version)
+    yield from (each.domain for each in model.opset_import)
+    for value in (*graph.input, *graph.output):
+        yield value.name
+        yield from (each.dim_param for each in value.type.tensor_type.shape.dim)
+    yield from (each.name for each in graph.initializer)
+    for node in graph.node:
+        yield from (node.op_type, node.domain, *node.input, *node.output, *(each.name for each in node.attribute))
 
 
 def _opset(model: ModelProto, where: str) -> int:
@@ -134,11 +157,22 @@ def _of_node(node: NodeProto, version: int) -> str | None:
         return "BatchNormalization in training mode: export the network in evaluation mode"
     if name == "Upsample":
         return None
+    match _is_offered(node.op_type, version):
+        case None:
+            return f"{name}: opset {version} has no such operator; a custom layer has to be exported as standard ones"
+        case False:
+            return f"{name}: opset {version} has it no more; export it anew"
+        case _:
+            return None
+
+
+@lru_cache(maxsize=1024)
+def _is_offered(operator: str, version: int) -> bool | None:
+    """Whether an opset has an operator; False when it did away with it, None when it never had it."""
     try:
-        deprecated = onnx.defs.get_schema(node.op_type, version, "").deprecated
+        return not onnx.defs.get_schema(operator, version, "").deprecated
     except onnx.defs.SchemaError:
-        return f"{name}: opset {version} has no such operator; a custom layer has to be exported as standard ones"
-    return f"{name}: opset {version} has it no more; export it anew" if deprecated else None
+        return None
 
 
 def _is_set(node: NodeProto, attribute: str) -> bool:

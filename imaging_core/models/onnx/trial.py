@@ -62,7 +62,7 @@ def _ended(code: int) -> str:
             return f"onnxruntime crashes when it is tried out (exit code {code})"
 
 
-def _problem(data: bytes, card: Card, where: str) -> str | None:
+def problem_of(data: bytes, card: Card, where: str) -> str | None:
     """What is wrong with the file; None when nothing is."""
     try:
         session = open_session(fitted(open_model(data, where), card, where), 1, None, where)
@@ -111,7 +111,7 @@ def _main() -> None:
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
     task = json.loads(sys.stdin.buffer.readline())
-    problem = _problem(sys.stdin.buffer.read(), Card.model_validate(task["card"]), task["where"])
+    problem = problem_of(sys.stdin.buffer.read(), Card.model_validate(task["card"]), task["where"])
     sys.stdout.write(f"{json.dumps(problem)}\n")
 
 
