@@ -31,13 +31,13 @@ SHARES_MISS = 1e-2
 """How far scores may be from what they should be: float16 has three digits."""
 
 
-def try_out(data: bytes, card: Card, where: str) -> None:
-    """Infer two batches of noise on one CPU thread, elsewhere.
+def try_out(data: bytes, card: Card, where: str, seconds: int = SECONDS) -> None:
+    """Infer two batches of noise on one CPU thread, elsewhere, within ``seconds`` of a processor.
 
     Raises:
         DataError: the file is none that is run, or not what the card says; ``where`` names it.
     """
-    task = json.dumps({"card": card.model_dump(mode="json"), "where": where}).encode() + b"\n"
+    task = json.dumps({"card": card.model_dump(mode="json"), "where": where, "seconds": seconds}).encode() + b"\n"
     child = subprocess.run(
         [sys.executable, "-m", __name__],
         input=task + data,
@@ -46,16 +46,16 @@ def try_out(data: bytes, card: Card, where: str) -> None:
         check=False,
     )
     if child.returncode:
-        raise DataError(f"{where}: {_ended(child.returncode)}; export it anew")
+        raise DataError(f"{where}: {_ended(child.returncode, seconds)}; export it anew")
     problem = json.loads(child.stdout.splitlines()[-1])
     if problem is not None:
         raise DataError(problem)
 
 
-def _ended(code: int) -> str:
+def _ended(code: int, seconds: int) -> str:
     match -code:
         case signal.SIGXCPU:
-            return f"two batches take more than {SECONDS} s of a processor"
+            return f"two batches take more than {seconds} s of a processor"
         case signal.SIGKILL:
             return "trying it out needs more memory than there is"
         case _:
@@ -106,11 +106,12 @@ def _run(session: Any, batch: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def _main() -> None:
+    task = json.loads(sys.stdin.buffer.readline())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit, value in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_CORE, 0)):
+    limits = (resource.RLIMIT_DATA, memory), (resource.RLIMIT_CPU, task["seconds"]), (resource.RLIMIT_CORE, 0)
+    for limit, value in limits:
         hard = resource.getrlimit(limit)[1]
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-    task = json.loads(sys.stdin.buffer.readline())
     problem = problem_of(sys.stdin.buffer.read(), Card.model_validate(task["card"]), task["where"])
     sys.stdout.write(f"{json.dumps(problem)}\n")
 
