@@ -56,7 +56,7 @@ def export(model: nn.Module, card: Card, opset: int) -> tuple[bytes, float]:
     return data, difference
 
 
-class _Averages(nn.Module):
+class Averages(nn.Module):
     """Adaptive average pooling for inputs of one size, as two products; ONNX has no operator for the general case.
 
     Output row i is the mean of the input rows from floor(i * n / m) to ceil((i + 1) * n / m), as PyTorch has it.
@@ -67,6 +67,7 @@ class _Averages(nn.Module):
         self.rows, self.columns = _shares(height, side), _shares(width, side).T
 
     def forward(self, maps: Tensor) -> Tensor:
+        """N x C x height x width to N x C x side x side."""
         return self.rows @ maps @ self.columns
 
 
@@ -80,7 +81,7 @@ def _shares(size: int, parts: int) -> Tensor:
 
 @contextmanager
 def _pooling_in_products(model: nn.Module, images: Tensor) -> Iterator[None]:
-    """While it lasts, the model pools to 7 x 7 as :class:`_Averages` does."""
+    """While it lasts, the model pools to 7 x 7 as :class:`Averages` does."""
     pools: dict[str, tuple[nn.Module, int]] = {}
     for name, each in model.named_modules():
         if isinstance(each, nn.AdaptiveAvgPool2d) and isinstance(each.output_size, int) and each.output_size > 1:
@@ -96,7 +97,7 @@ def _pooling_in_products(model: nn.Module, images: Tensor) -> Iterator[None]:
         hook.remove()
     for name, (pool, side) in pools.items():
         *_, height, width = sizes[pool]
-        model.set_submodule(name, _Averages(height, width, side))
+        model.set_submodule(name, Averages(height, width, side))
     try:
         yield
     finally:
