@@ -35,10 +35,10 @@ class Eddl(nn.Module):
             values[name] = layer(*(values[each] for each in parents))
         return values[self._layers[-1][0]]
 
-    def conv(self, parent: str, inputs: int, maps: int, kernel: int = 3) -> str:
+    def conv(self, parent: str, inputs: int, maps: int, kernel: int = 3, gain: float = 1) -> str:
         name = self._name("conv2d")
-        weight = self._draw(name + "_W", (maps, inputs, kernel, kernel), (inputs * kernel**2) ** -0.5)
-        bias = self._draw(name + "_b", (maps,), 0.1)
+        weight = self._draw(name + "_W", (maps, inputs, kernel, kernel), gain * (inputs * kernel**2) ** -0.5)
+        bias = self._draw(name + "_b", (maps,), 0.1 * gain)
         pad = kernel // 2
         how = {"kernel_shape": [kernel] * 2, "pads": [pad] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
         return self._add(
@@ -151,7 +151,7 @@ def segmenter(
     first = net.relu(net.batchnorm(net.conv("input1", channels, 4), 4))
     deep = net.relu(net.batchnorm(net.conv(net.maxpool(first), 4, 8), 8))
     joined = net.concat(net.upsample(deep, as_before=as_before), first)
-    net.sigmoid(net.conv(net.relu(net.conv(joined, 12, 4)), 4, classes, kernel=1))
+    net.sigmoid(net.conv(net.relu(net.conv(joined, 12, 4)), 4, classes, kernel=1, gain=20))
     return net
 
 

@@ -86,8 +86,7 @@ def open_session(model: bytes, threads: int, gpu: Gpu | None, where: str) -> Any
             raise ConfigurationError(_NO_CUDA)
         providers.insert(0, (CUDA, _cuda_options(gpu)))
     with onnx_errors(where):
-        session = onnxruntime.InferenceSession(model, options, providers=providers)
-    session.disable_fallback()
+        session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
     if gpu is not None and session.get_providers()[0] != CUDA:  # its libraries could not be loaded
         raise ConfigurationError(_NO_CUDA)
     return session
