@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from imaging_core.errors import DataError, UsageError
+from imaging_core.models import registry
 from imaging_core.models.bundle import load_model
 from imaging_core.models.card import read_card
 from imaging_core.store import Location
@@ -188,3 +189,19 @@ def test_a_program_of_another_network_names_the_tensors(tmp_path: Path) -> None:
     (tmp_path / "x.pt2").write_bytes((tmp_path / "x.pt2").read_bytes().replace(b"input_specs", b"input_Specs"))
     with pytest.raises(DataError, match=r"x\.pt2: PyTorch cannot read it as "):
         main(pack)
+
+
+def test_an_onnx_model_is_packed_and_neither_trained_nor_drawn() -> None:
+    with pytest.raises(DataError, match="onnx is packed of a file, which has its weights in it"):
+        registry.find("onnx", "options")
+
+
+def test_other_bundles_do_without_onnx(tmp_path: Path) -> None:
+    main(["pack", *LENET, "--random-seed", "3", "--out", str(tmp_path)])
+    code = (
+        "import sys, torch, imaging_core.inference.execute; from imaging_core.models.bundle import load_model; "
+        "from imaging_core.store import Location; load_model(Location.parse(sys.argv[1]), torch.device('cpu')); "
+        "print(sorted({'onnx', 'onnxruntime'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
