@@ -8,6 +8,7 @@ weights as inputs, too.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ class Eddl(nn.Module):
         return self._add("Softmax", self._name("softmax"), [parent], lambda x: torch.softmax(x, axis), axis=axis)
 
     def maxpool(self, parent: str) -> str:
-        how = {"kernel_shape": [2, 2], "pads": [0] * 4, "strides": [2, 2]}
+        how: dict[str, Any] = {"kernel_shape": [2, 2], "pads": [0] * 4, "strides": [2, 2]}
         return self._add("MaxPool", self._name("maxpool"), [parent], lambda x: functional.max_pool2d(x, 2), **how)
 
     def upsample(self, parent: str, *, as_before: bool = False) -> str:
@@ -135,7 +136,7 @@ class Eddl(nn.Module):
         parents: Sequence[str],
         layer: Callable[..., Tensor],
         own: Sequence[str] = (),
-        **attributes: object,
+        **attributes: Any,
     ) -> str:
         inputs = [*parents, *(name + each for each in own)]
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
