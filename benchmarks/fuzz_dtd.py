@@ -170,7 +170,7 @@ split:
 }
 """,
 ]
-PIECES = [
+PIECES: list[str] = [
     *"\n :,[]{}#'\"\\\t\r|>%@`~é😀\u2028\x85\ufeff\x00\x7f\xa001-",
     *(
         "  ",

@@ -37,7 +37,7 @@ def module(
 def ended(process: "subprocess.Popen[str]") -> str:
     output, _ = process.communicate()
     if process.returncode:
-        raise SystemExit(f"{' '.join(map(str, process.args))} ended with exit code {process.returncode}")
+        raise SystemExit(f"{process.args!r} ended with exit code {process.returncode}")
     return output.strip()
 
 
@@ -103,7 +103,7 @@ def show(title: str, rates: Rates) -> None:
     ratios = {
         "bound": statistics.median(our / bound for our, bound in zip(rates["ours"], bounds, strict=True)),
         **{
-            kind: statistics.median(our / other for our, other in zip(rates["ours"], rates[kind], strict=True))
+            str(kind): statistics.median(our / other for our, other in zip(rates["ours"], rates[kind], strict=True))
             for kind in ("a", "b")
             if kind in rates
         },

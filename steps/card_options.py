@@ -16,7 +16,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Which network, and what it sees."""
     network = parser.add_argument_group("the network")
     network.add_argument(
-        "--architecture", required=True, metavar="NAME", help="as `python -m steps.bundle list` names it"
+        "--architecture", required=True, metavar="NAME", help="as `python -m steps.bundle list` names it; pack: or onnx"
     )
     network.add_argument(
         "--parameter",

@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 
 NO_SKIP = "FAIL_ON_SKIPPED_TESTS"
+LONG = {"test_interrupted.py"}
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -24,6 +25,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real images of ../shared/data are not here")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes and waits much, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.hookimpl(trylast=True)

@@ -63,7 +63,7 @@ def _centre(module: torch.nn.Module, picture: np.ndarray) -> None:
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         outputs = module.eval()(pixels)[0]
-        *_, bias = (parameter for name, parameter in module.named_parameters() if name.endswith("bias"))
+        *_, bias = (parameter.data for name, parameter in module.named_parameters() if name.endswith("bias"))
         bias -= outputs.flatten(1).median(1).values
 
 

@@ -65,8 +65,7 @@ class Model:
 
     def prepare(self, path: str) -> tuple[torch.Tensor, tuple[int, int]]:
         """Read and decode one image, and resize it; with its height and width."""
-        image = Image.open(io.BytesIO(read(path)))
-        image = image.convert("RGB" if self.card.input.channels == 3 else "L")
+        image = Image.open(io.BytesIO(read(path))).convert("RGB" if self.card.input.channels == 3 else "L")
         pixels = np.array(image)
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         tensor = torch.from_numpy(pixels).permute(2, 0, 1).float().div(255)

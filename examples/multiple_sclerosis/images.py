@@ -57,7 +57,7 @@ def make_head(random: np.random.Generator, size: tuple[int, int, int]) -> tuple[
 
     def ellipsoid(centre: Voxels, radii: Voxels) -> Voxels:
         """1 at its surface, less inside."""
-        return np.sqrt(sum(((p - c) / r) ** 2 for p, c, r in zip((x, y, z), centre, radii, strict=True)))
+        return np.asarray(np.sqrt(sum(((p - c) / r) ** 2 for p, c, r in zip((x, y, z), centre, radii, strict=True))))
 
     middle, brain = np.zeros(3), np.array([62.0, 80.0, 55.0])
     values = np.where(ellipsoid(middle, brain * 1.15) <= 1, 250.0, 0.0)

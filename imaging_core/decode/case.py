@@ -35,7 +35,7 @@ class CaseError(Exception):
         self.temporary = temporary
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
     """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis.
 
@@ -47,7 +47,7 @@ class Place:
     extent: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ModelInput:
     """What the model sees at once, before resizing.
 
@@ -63,7 +63,7 @@ class ModelInput:
     sampling: Sampling | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """A decoded sample.
 
@@ -145,7 +145,7 @@ class Decoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Planes:
     """The pixels of a file, without alpha.
 

@@ -131,7 +131,7 @@ def _shape(header: "Nifti1Header") -> tuple[int, int, int, int]:
 def _type(header: "Nifti1Header") -> np.dtype[Any]:
     code = int(header["datatype"])
     try:
-        dtype = np.dtype(header.get_data_dtype())  # type: ignore[no-untyped-call]
+        dtype: np.dtype[Any] = np.dtype(header.get_data_dtype())
     except KeyError as error:
         raise CaseError("unreadable", f"NIfTI has no voxels of type {code}") from error
     if dtype.names is None and (dtype.kind not in "iuf" or not 1 <= dtype.itemsize <= 8):
@@ -156,7 +156,7 @@ def _affine(header: "Nifti1Header") -> Affine:
 
     with np.errstate(all="ignore"):  # what is not finite is refused below
         try:
-            affine: Affine = np.array(header.get_best_affine(), dtype=np.float64)  # type: ignore[no-untyped-call]
+            affine: Affine = np.array(header.get_best_affine(), dtype=np.float64)
         except (HeaderDataError, ValueError, np.linalg.LinAlgError) as error:
             raise CaseError("unreadable", "the NIfTI header does not say where its voxels lie") from error
         affine[:3] *= _MM.get(int(header["xyzt_units"]) & 7, 1.0)
@@ -196,7 +196,7 @@ def _rescaled(stored: NDArray[Any], header: "Nifti1Header") -> NDArray[Any]:
     from nibabel.spatialimages import HeaderDataError
 
     try:
-        slope, inter = header.get_slope_inter()  # type: ignore[no-untyped-call]
+        slope, inter = header.get_slope_inter()
     except HeaderDataError as error:
         raise CaseError("unreadable", "the NIfTI header rescales by what is no number") from error
     if slope is None or (slope, inter) == (1.0, 0.0):

@@ -7,7 +7,6 @@ first picture is read. Orientation is that of an eXIf chunk.
 
 import io
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import imagecodecs
@@ -24,7 +23,11 @@ suffixes = frozenset({".png", ".apng"})
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _PLANES = {_GREY: 1, _RGB: 3, _PALETTE: 3, _GREY_ALPHA: 1, _RGBA: 3}
-_PIXELS = {b"IHDR", b"IDAT", b"IEND"}
+_PIXELS = frozenset({b"IHDR", b"IDAT", b"IEND"})
+_CHUNK = struct.Struct(">I4s")
+_AROUND = 12
+"""Bytes of a chunk beside its data: length, type, CRC."""
+
 _SPREAD = {1: 255, 2: 85, 4: 17}
 """What Pillow multiplies greys of so many bits by."""
 
@@ -39,32 +42,41 @@ def read(data: bytes, limits: Limits, indices: bool) -> Planes:
     width, height, bits, colour_type, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     planes = _PLANES[colour_type]
     check_size(height, width, planes, limits)
-    chunks = list(_chunks(data))
+    chunks = _chunks(data)
     if not chunks or chunks[-1][0] != b"IEND":
         raise CaseError("unreadable", "the PNG data is truncated: it has no end chunk")
     if colour_type == _PALETTE or bits < 8 or (interlaced and (bits == 8 or colour_type == _GREY)):
         pixels = _with_pillow(data, bits, colour_type, indices)
-    else:  # of the pixels alone: libpng prints what it finds wrong with other chunks
-        pixels = imagecodecs.png_decode(_SIGNATURE + b"".join(chunk for kind, chunk in chunks if kind in _PIXELS))
+    else:
+        pixels = imagecodecs.png_decode(_pixels_alone(data, chunks))
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if indices and colour_type == _PALETTE:
         planes = 1
-    exif = next((bytes(chunk[8:-4]) for kind, chunk in chunks if kind == b"eXIf"), None)
-    orientation = None if exif is None else exif_orientation(exif)
+    exif = [data[begin + 8 : end - 4] for kind, begin, end in chunks if kind == b"eXIf"]
+    orientation = exif_orientation(exif[0]) if exif else None
     return Planes(upright(pixels[:, :, :planes], orientation), colour=planes == 3)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """The type and the whole of each chunk, up to IEND."""
-    view = memoryview(data)
-    at = len(_SIGNATURE)
-    while at + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind, view[at : at + 12 + length]
+def _chunks(data: bytes) -> list[tuple[bytes, int, int]]:
+    """The type of each chunk up to IEND, and where all of it begins and ends."""
+    chunks = []
+    begin = len(_SIGNATURE)
+    while begin + _AROUND <= len(data):
+        length, kind = _CHUNK.unpack_from(data, begin)
+        end = begin + _AROUND + length
+        chunks.append((kind, begin, end))
         if kind == b"IEND":
-            return
-        at += 12 + length
+            break
+        begin = end
+    return chunks
+
+
+def _pixels_alone(data: bytes, chunks: list[tuple[bytes, int, int]]) -> bytes:
+    """The PNG without other chunks: libpng prints what it finds wrong with them."""
+    if _PIXELS.issuperset([kind for kind, _, _ in chunks]):
+        return data
+    return _SIGNATURE + b"".join([data[begin:end] for kind, begin, end in chunks if kind in _PIXELS])
 
 
 def _with_pillow(data: bytes, bits: int, colour_type: int, indices: bool) -> NDArray[Any]:

@@ -33,8 +33,11 @@ _UNREADABLE: dict[Role, FailureKind] = {"image": "unreadable", "mask": "mask_unr
 
 def read_whole(source: Source, limits: Limits, role: Role = "image") -> bytes:
     """All bytes of ``source``. Raises as :func:`store_failures`; CaseError too when it is empty."""
-    with store_failures(source.location, role, limits):
+    try:
         data = source.bytes(limits.encoded_bytes)
+    except Exception:
+        with store_failures(source.location, role, limits):
+            raise
     if not data:
         raise CaseError(_UNREADABLE[role], f"the {role} file is empty (zero bytes)")
     return data

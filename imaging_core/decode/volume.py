@@ -160,7 +160,7 @@ def _directions(affine: Affine) -> list[Direction]:
 def _orientation(affine: Affine) -> NDArray[np.float64]:
     from nibabel.orientations import io_orientation  # half a second that runs without volumes save
 
-    return np.asarray(io_orientation(affine), dtype=np.float64)  # type: ignore[no-untyped-call]
+    return np.asarray(io_orientation(affine), dtype=np.float64)
 
 
 def _turn(stored: list[Direction], wanted: list[Direction]) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:

@@ -78,7 +78,15 @@ class _Batch:
 
     def __init__(self, output: Output, scores: Download, finite: Download) -> None:
         self._output = output
-        self.scores, self.finite = scores, finite
+        self.scores, self._finite = scores, finite
+
+    def arrive(self) -> None:
+        self._finite.wait()  # the flags come after the scores
+
+    @cached_property
+    def finite(self) -> list[bool]:
+        flags: list[bool] = self._finite.wait().tolist()
+        return flags
 
     @cached_property
     def decisions(self) -> _Decisions:
@@ -97,17 +105,17 @@ class _Scores:
         return _SealedScores(self._head.card.output, self._inputs)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _SealedScores:
     output: Output
     inputs: list[tuple[_Batch, int]]
     weight = 0
 
     def arrive(self) -> None:
-        self.inputs[-1][0].finite.wait()
+        self.inputs[-1][0].arrive()
 
     def outcome(self, truth: Truth) -> Outcome:
-        check_finite([(batch.finite, slot) for batch, slot in self.inputs])
+        check_finite([batch.finite[slot] for batch, slot in self.inputs])
         if len(self.inputs) == 1:
             ((batch, row),) = self.inputs
             decisions = batch.decisions

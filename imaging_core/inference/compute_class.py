@@ -8,23 +8,36 @@ from typing import Any
 import torch
 
 from imaging_core.inference.device import Device
+from imaging_core.models.card import ONNX, Card
 
 LIBRARIES = ("imagecodecs", "numpy", "pillow", "tifffile", "torch")
 
 
-def compute_class(device: Device, threads: int) -> dict[str, Any]:
+def compute_class(device: Device, threads: int, card: Card) -> dict[str, Any]:
     """The compute class of this process, as provenance records it.
 
-    ``image`` is the digest of the container image, from $IMAGE_DIGEST, or ``none``.
+    ``image`` is the digest of the container image, from $IMAGE_DIGEST, or ``none``. Of an ONNX bundle it says what runs
+    it, too.
     """
+    libraries = {name: version(name) for name in LIBRARIES}
+    if card.architecture.name == ONNX:
+        libraries |= _onnxruntime(device)
     return {
         "device": device.torch.type,
         **(_gpu(device.torch) if device.torch.type == "cuda" else _cpu()),
         "threads": threads,
         "precision": device.precision,
         "image": os.environ.get("IMAGE_DIGEST") or "none",
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": libraries,
     }
+
+
+def _onnxruntime(device: Device) -> dict[str, str]:
+    import onnxruntime  # other bundles do without
+
+    from imaging_core.models.onnx.session import CPU, CUDA
+
+    return {"onnxruntime": f"{onnxruntime.__version__} {CUDA if device.torch.type == 'cuda' else CPU}"}
 
 
 def _cpu() -> dict[str, str]:

@@ -54,7 +54,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     card, digest, module = load_model(request.model, device.torch)
     if digest != work.model:
         raise DataError(f"{request.model}: the bundle changed while it was read; start again")
-    machine = compute_class(device, request.threads)
+    machine = compute_class(device, request.threads, card)
     by = _write_provenance(request, work, machine)
     network, head = Network(card, module, device), _head(card, device, request)
     cache = None

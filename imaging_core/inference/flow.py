@@ -52,6 +52,7 @@ class Channel(Generic[Item]):
             self._weight += weight
             self._items += count
             self._more.notify()
+            self._room.notify()  # there may be room for another
 
     def get(self, seconds: float | None = None) -> Item:
         """The oldest item, waiting for one.
@@ -72,7 +73,7 @@ class Channel(Generic[Item]):
             item, weight, count = self._queue.popleft()
             self._weight -= weight
             self._items -= count
-            self._room.notify_all()
+            self._room.notify()  # one alone: threads that wake together would only be in each other's way
             return item
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ Said = Mapping[str, NDArray[np.bool_ | np.uint8 | np.float32]]
 """All that the model says of a case, before any ground truth: name to values."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """A case that is done.
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from math import isfinite
+from operator import attrgetter
 from types import NoneType
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic_core import from_json
 
@@ -66,12 +67,7 @@ class Record:
 
     def to_line(self) -> bytes:
         """The record as one JSON line."""
-        values: dict[str, Any] = {}
-        for name in _NAMES:
-            value = getattr(self, name)
-            if value is None or value is False or value == {} or value == 0:
-                continue
-            values[name] = value
+        values = {name: value for name, value in zip(_NAMES, _VALUES(self), strict=True) if value not in _LEFT_OUT}
         if self.counts is not None:
             values["counts"] = {str(index): [c.tp, c.fp, c.fn, c.tn] for index, c in self.counts.items()}
         if self.surface is not None:
@@ -123,6 +119,8 @@ class Record:
 
 
 _NAMES = tuple(each.name for each in fields(Record))
+_VALUES = attrgetter(*_NAMES)
+_LEFT_OUT: tuple[object, ...] = (None, False, 0, {})
 _LISTS = frozenset(("size", "label", "scores", "deephealth"))
 _TEXT = (str, NoneType)
 _NUMBERS = frozenset((float, int))

@@ -10,7 +10,7 @@ from imaging_core.inference.task import Task
 _NO_MEMORY = "not enough memory for this case, even with nothing else under way"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """How a case was done, or why it failed.
 

@@ -1,5 +1,6 @@
 """Segmentation: from probability maps to masks at the image's size, their scores and their files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +149,7 @@ class _SealedMaps:
         (self.probabilities or self.mask).wait()
 
     def outcome(self, truth: Truth) -> Outcome:
-        check_finite(self.finite)
+        check_finite([flags.wait()[slot] for flags, slot in self.finite])
         mask = self.mask.wait()
         fields, figure = ({}, None) if truth.mask is None else self._score(mask, truth.mask)
         files = {"mask": self._mask_file(mask)}
@@ -202,9 +203,9 @@ def _all(maps: Tensor) -> Tensor:
     return maps
 
 
-def check_finite(finite: list[tuple[Download, int]]) -> None:
-    """CaseError when the network returned NaN or infinite values for an input; each is a batch's flags and a slot."""
-    bad = sum(not flags.wait()[slot] for flags, slot in finite)
+def check_finite(finite: Sequence[bool]) -> None:
+    """CaseError when the network returned NaN or infinite values for an input; each has a flag."""
+    bad = finite.count(False)
     if bad:
         inputs = "" if len(finite) == 1 else f" for {bad} of {len(finite)} inputs"
         raise CaseError("not_finite", f"the model returned NaN or infinite values{inputs}")

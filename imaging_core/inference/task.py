@@ -10,7 +10,7 @@ from imaging_core.store import Source
 from imaging_core.store.memory import MemorySource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Truth:
     """Ground truth: a mask file, class indices, or neither."""
 
@@ -23,7 +23,7 @@ class Truth:
         return self.mask is not None or self.label is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
     """One case to infer.
 

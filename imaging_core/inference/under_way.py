@@ -43,7 +43,7 @@ Member = tuple[OpenCase, Place]
 """An input: its case, and where it lies in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """An input as it was decoded."""
 
@@ -51,7 +51,7 @@ class Decoded:
     input: ModelInput
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Block:
     """Inputs of one shape, staged for the device side by side."""
 
@@ -59,7 +59,7 @@ class Block:
     staged: Staged
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Complete:
     """A case whose inputs have all come back."""
 

@@ -69,8 +69,9 @@ def kappas(tables: NDArray[np.int64]) -> NDArray[np.float64]:
 def correlations(tables: NDArray[np.int64]) -> NDArray[np.float64]:
     """Matthews' correlation of many tables, n x classes x classes."""
     n, agreed, true, said = _many_margins(tables)
-    spreads = [np.sqrt(n * n - (margin * margin).sum(axis=1)) for margin in (true, said)]
-    return np.nan_to_num(divided(n * agreed - (true * said).sum(axis=1), spreads[0] * spreads[1]))
+    spreads = [(n * n - (margin * margin).sum(axis=1)).astype(np.float64) for margin in (true, said)]
+    spread = np.sqrt(spreads[0] * spreads[1])  # of equal ones it is exact, so that of perfect tables it is 1
+    return np.nan_to_num(divided(n * agreed - (true * said).sum(axis=1), spread))
 
 
 def _many_margins(tables: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,7 @@ class Comparison:
         only_second: how many only the second one scored.
         differences: of every figure that both have.
         test: None where no case has a value of its own in both.
+        of: what is drawn, and swapped by a permutation test.
         changed: the cases that differ, by how much, the largest change first.
     """
 
@@ -94,6 +96,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     test: PairedTest | None
     changed: tuple[Changed, ...]
+    of: Literal["cases", "patients"] = "cases"
 
 
 def compare(first: Merged, second: Merged) -> Comparison:
@@ -120,7 +123,8 @@ def compare(first: Merged, second: Merged) -> Comparison:
         pair = (_without_borders(pair[0]), _without_borders(pair[1]))
     patients = first.expected.patients
     # patients, even if each case is one: then both runs draw the same cases each time
-    drawn = Resamples(len(common), np.arange(len(common)) if patients is None else patients[rows[0]])
+    of_cases = None if patients is None else patients[rows[0]]
+    drawn = Resamples(len(common), np.arange(len(common)) if of_cases is None else of_cases)
     values = [_own_values(each) for each in pair]
     ids = [first.expected.id(row) for row in rows[0].tolist()]
     return Comparison(
@@ -129,8 +133,9 @@ def compare(first: Merged, second: Merged) -> Comparison:
         only_first=len(scored[0]) - len(common),
         only_second=len(scored[1]) - len(common),
         differences=tuple(_differences(pair, drawn)),
-        test=_test(values, isinstance(ours, ClassificationColumns)),
+        test=_test(values, isinstance(ours, ClassificationColumns), of_cases),
         changed=_changed(ids, values),
+        of="cases" if of_cases is None else "patients",
     )
 
 
@@ -147,13 +152,22 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, float(2 * tail / 2**n))
 
 
-def sign_flips(differences: NDArray[np.float64]) -> float:
+def sign_flips(differences: NDArray[np.float64], patients: NDArray[np.int64] | None = None) -> float:
     """The two-sided p of the paired permutation test of the mean difference (Fisher 1935; Pitman 1937).
 
     Of 10,000 seeded ways to swap the runs case by case, the share whose mean is at least as far from 0, the one at hand
     counted in. Summed in whole multiples of 2**-40, so that no processor changes it.
+
+    Args:
+        differences: one per case.
+        patients: of each case, by any number: the cases of one are swapped together, since they are alike.
     """
     fixed = np.rint(differences * 2.0**40).astype(np.int64)
+    if patients is not None:
+        _, place = np.unique(patients, return_inverse=True)
+        together = np.zeros(int(place.max(initial=-1)) + 1, dtype=np.int64)
+        np.add.at(together, place, fixed)
+        fixed = together
     observed = abs(int(fixed.sum()))
     generator = np.random.default_rng(SEED)
     as_far = 0
@@ -213,17 +227,23 @@ def _paired(first: Spread, second: Spread, aggregation: str) -> Interval | None:
     return ends({aggregation: b - a}).get(aggregation)
 
 
-def _test(values: Sequence[NDArray[np.float64]], decisions: bool) -> PairedTest | None:
-    if decisions:
-        one, other = (int(((values[k] == 1) & (values[1 - k] == 0)).sum()) for k in (0, 1))
-        words = f"{one} cases only the first run gets right, {other} only the second"
-        return PairedTest("McNemar's test", mcnemar(one, other), words)
-    differences = (values[1] - values[0])[~np.isnan(values[1] - values[0])]
-    if not len(differences) or len(differences) > MOST_CASES:
-        return None
-    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+def _test(
+    values: Sequence[NDArray[np.float64]], decisions: bool, patients: NDArray[np.int64] | None
+) -> PairedTest | None:
+    differences = values[1] - values[0]
+    known = ~np.isnan(differences)
+    worse, better = int((differences < 0).sum()), int((differences > 0).sum())
     words = f"IoU is higher in the second run in {better} cases, lower in {worse}"
-    return PairedTest("paired permutation test", sign_flips(differences), words)
+    if decisions:
+        words = f"{worse} cases only the first run gets right, {better} only the second"
+        if patients is None:
+            return PairedTest("McNemar's test", mcnemar(worse, better), words)
+    if not known.any() or known.sum() > MOST_CASES:
+        return None
+    if patients is None:
+        return PairedTest("paired permutation test", sign_flips(differences[known]), words)
+    p = sign_flips(differences[known], patients[known])
+    return PairedTest("paired permutation test of whole patients", p, words)
 
 
 def _changed(ids: Sequence[str], values: Sequence[NDArray[np.float64]]) -> tuple[Changed, ...]:

@@ -31,6 +31,7 @@ from imaging_core.metrics.resampling import (
     sensitivities,
 )
 from imaging_core.metrics.segmentation import SegmentationCases
+from imaging_core.metrics.values import Values
 
 Columns = TypeVar("Columns")
 
@@ -40,6 +41,8 @@ MOST_RANKED = 50_000
 """So many (case, class) pairs are ranked anew in each resample."""
 MOST_CLASSES = 100
 """Of so many classes the confusion table is resampled."""
+NOISE = 2.0**-36
+"""Resamples that differ by less do so by rounding, at 2**-40 or below: they are the same."""
 
 Method = Literal["bootstrap", "normal", "DeLong"]
 
@@ -72,25 +75,40 @@ SegmentationSpread = Callable[[SegmentationCases, Resamples], Spread]
 def ends(spread: Spread) -> Intervals:
     """The middle 95 % of the resamples for which a figure is defined.
 
-    None where it is the same in all of them: that every case is right says little of how sure that is.
+    None where it is the same in all of them but for rounding, or a formula finds no variance: that every case is right
+    says little of how sure that is.
     """
-    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    found = {}
-    for name, values in spread.items():
-        if isinstance(values, Interval):
-            found[name] = values
-            continue
-        defined = values[~np.isnan(values)]
-        low, high = np.quantile(defined, tails).tolist() if len(defined) else (0.0, 0.0)
-        if low < high:
-            found[name] = Interval(low, high, "bootstrap")
-    return found
+    found = {name: each for name, values in spread.items() if (each := _interval(values)) is not None}
+    return {name: each for name, each in found.items() if each.high - each.low > NOISE}
 
 
-def normal(mean: float, variance: float) -> Interval:
-    """The normal interval of a mean with this variance."""
+def _interval(values: "NDArray[np.float64] | Interval") -> Interval | None:
+    if isinstance(values, Interval):
+        return values
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    low, high = np.quantile(defined, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)).tolist()
+    return Interval(low, high, "bootstrap")
+
+
+def around(found: Intervals, values: Values) -> Intervals:
+    """The intervals that hold their figure.
+
+    Resampling moves some figures to one side: of few cases a calibration error, or a difference of volumes, that is
+    near 0 is larger in nearly every resample. Their percentiles say nothing of where the figure lies.
+    """
+    return {name: each for name, each in found.items() if _holds(each, getattr(values, name))}
+
+
+def _holds(interval: Interval, figure: float | None) -> bool:
+    return figure is not None and interval.low - NOISE <= figure <= interval.high + NOISE
+
+
+def normal(mean: float, variance: float, least: float, most: float) -> Interval:
+    """The normal interval of a mean with this variance, as far as it lies in what the mean can be."""
     half = _DEVIATIONS * math.sqrt(variance)
-    return Interval(mean - half, mean + half, "normal")
+    return Interval(max(mean - half, least), min(mean + half, most), "normal")
 
 
 def of_case_values(
@@ -211,7 +229,7 @@ def auroc(cases: ClassificationCases, resamples: Resamples) -> Spread:
         return {}
     added = np.mean([ranking.delong(*sides[k]) for k in defined], axis=0)
     area = math.fsum(ranking.area(cases.thresholds[k]) or 0.0 for k in defined) / len(defined)
-    interval = replace(normal(area, math.fsum((added**2).tolist())), method="DeLong")
+    interval = replace(normal(area, math.fsum((added**2).tolist()), 0.0, 1.0), method="DeLong")
     return dict.fromkeys(("pooled", "macro") if cases.kind == "binary" else ("macro",), interval)
 
 
@@ -237,7 +255,8 @@ def _of_mean(values: NDArray[np.float64], resamples: Resamples) -> Spread:
     if n < 2 or resamples.clustered:
         return {}
     mean = math.fsum(known.tolist()) / n
-    return {"mean": normal(mean, math.fsum(((known - mean) ** 2).tolist()) / (n - 1) / n)}
+    variance = math.fsum(((known - mean) ** 2).tolist()) / (n - 1) / n
+    return {"mean": normal(mean, variance, float(known.min()), float(known.max()))}
 
 
 def _of_pixels(ratio: c.RatioOf, counts: NDArray[np.int64], resamples: Resamples) -> Spread:

@@ -144,13 +144,14 @@ def volume_difference(cases: SegmentationCases) -> Values:
     """Absolute relative difference of predicted and true volume, 0 at best (Heimann et al. 2009).
 
     A class that the truth of a case lacks has no relative difference there and is left out. Pooled and macro compare
-    the volumes of all cases together, in which too much here and too little there may cancel.
+    the volumes of all cases together, in which too much here and too little there may cancel. Of exclusive classes
+    there is no pooled figure: together they fill every image, however wrong they are.
     """
     values = c.per_case(c.volume_difference, cases.counts, "skip", one_sided=np.nan)
     by_class = cases.counts.sum(axis=0)
     return Values(
         mean=mean_of_known(values),
-        pooled=c.pooled(c.volume_difference, by_class),
+        pooled=None if cases.exclusive else c.pooled(c.volume_difference, by_class),
         macro=c.macro(c.volume_difference, by_class),
     )
 

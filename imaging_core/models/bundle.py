@@ -1,4 +1,4 @@
-"""Model bundles: a folder with a card (``model.yaml``) and weights (safetensors), read and written whole."""
+"""Model bundles: a folder with a card (``model.yaml``) and weights (safetensors or ONNX), read and written whole."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,11 +9,22 @@ from torch import Tensor, nn
 
 from imaging_core.errors import DataError, MissingError, UsageError, listing
 from imaging_core.models import registry
-from imaging_core.models.card import CARD, Card, Weights, card_digest, read_bundle_card, write_card
-from imaging_core.models.weights import mismatches, read_weights, size_in_bytes
+from imaging_core.models.card import (
+    CARD,
+    ONNX,
+    SAFETENSORS_FILE,
+    Card,
+    Weights,
+    card_digest,
+    read_bundle_card,
+    write_card,
+)
+from imaging_core.models.weights import check_digest, mismatches, read_weights, size_in_bytes
 from imaging_core.store import Location, open_source, open_store
 
-__all__ = ["load_model", "pack", "read_bundle_card"]
+__all__ = ["load_model", "pack", "pack_onnx", "read_bundle_card"]
+
+ONNX_FILE = "model.onnx"
 
 _ROOM = 64 * 1024 * 1024
 """How much longer than its architecture needs a file of weights may be and still be looked into, in bytes."""
@@ -24,10 +35,14 @@ def load_model(bundle: Location, device: torch.device) -> tuple[Card, str, nn.Mo
 
     Raises:
         DataError: no bundle is there; its card is not one; the weights' digest is not the card's; their tensors are
-            not those of the architecture, or not finite. All problems of the tensors are named.
+            not those of the architecture, or not finite. All problems of the tensors are named. An ONNX file is none,
+            is one that is refused, or is not the network that the card describes.
+        ConfigurationError: an ONNX file is to run on a GPU that the installed onnxruntime cannot use.
         TemporaryError: the store may answer a retry.
     """
     card, digest = read_bundle_card(bundle)
+    if card.architecture.name == ONNX:
+        return card, digest, _load_onnx(bundle, card, device)
     model = registry.build(card, str(bundle.join(CARD)))
     location = bundle.join(card.weights.file)
     source = open_source(location)
@@ -67,8 +82,30 @@ def pack(bundle: Location, draft: Card, state: Mapping[str, Tensor], *, replace:
         UsageError: another bundle lies there, and ``replace`` is not set.
     """
     weights = to_safetensors({name: tensor.contiguous() for name, tensor in state.items()})
-    digest = Weights(sha256=hashlib.sha256(weights).hexdigest())
-    card = registry.resolved(draft, str(bundle)).model_copy(update={"weights": digest})
+    return _write(bundle, registry.resolved(draft, str(bundle)), SAFETENSORS_FILE, weights, replace)
+
+
+def pack_onnx(bundle: Location, draft: Card, data: bytes, *, replace: bool = False) -> tuple[Card, str]:
+    """As :func:`pack`, of an ONNX file that :mod:`imaging_core.models.onnx.trial` tried out."""
+    return _write(bundle, draft, ONNX_FILE, data, replace)
+
+
+def _load_onnx(bundle: Location, card: Card, device: torch.device) -> nn.Module:
+    from imaging_core.models.onnx.network import OnnxNetwork  # onnx and onnxruntime, which other bundles do without
+    from imaging_core.models.onnx.opening import LARGEST_FILE
+
+    location = bundle.join(card.weights.file)
+    try:
+        data = open_source(location).bytes(LARGEST_FILE)
+    except MissingError as error:
+        raise DataError(f"{location}: the ONNX file that {CARD} names is missing; pack the bundle anew") from error
+    check_digest(hashlib.sha256(data).hexdigest(), card.weights.sha256, str(location))
+    return OnnxNetwork(data, card, device, str(location)).eval()
+
+
+def _write(bundle: Location, draft: Card, file: str, weights: bytes, replace: bool) -> tuple[Card, str]:
+    digest = Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())
+    card = draft.model_copy(update={"weights": digest})
     data = write_card(card)
     store = open_store(bundle)
     if store.exists(CARD) and store.get(CARD) != data:

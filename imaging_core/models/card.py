@@ -12,7 +12,11 @@ from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
 
 CARD = "model.yaml"
+SAFETENSORS_FILE = "weights.safetensors"
 LARGEST_CARD = 1024 * 1024
+
+ONNX = "onnx"
+"""The architecture of a card whose weights are an ONNX file: the network, too, is in there."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -25,7 +29,10 @@ class _Part(BaseModel):
 
 
 class Architecture(_Part):
-    """An allow-listed architecture and its own parameters (see ``steps.bundle list``)."""
+    """An allow-listed architecture and its own parameters (see ``steps.bundle list``), or ``onnx``.
+
+    ``onnx`` takes one parameter, ``output``: which of the file's outputs, where it has several.
+    """
 
     name: str
     parameters: dict[str, int | float | str | bool] = {}
@@ -155,7 +162,7 @@ class Output(_Part):
 class Weights(_Part):
     """The file beside the card, and its digest."""
 
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "weights.safetensors"
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = SAFETENSORS_FILE
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

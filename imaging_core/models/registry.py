@@ -8,7 +8,7 @@ from torch import nn
 
 from imaging_core.errors import DataError, listing
 from imaging_core.models.architecture import AnyArchitecture, Parameters, UnfitInputError
-from imaging_core.models.card import Card
+from imaging_core.models.card import ONNX, Card
 from imaging_core.models.lenet import LENET5
 from imaging_core.models.resnet import RESNET18, RESNET50, RESNET152
 from imaging_core.models.segnet import SEGNET
@@ -30,6 +30,8 @@ ARCHITECTURES: dict[str, AnyArchitecture] = {
 
 def find(name: str, where: str) -> AnyArchitecture:
     """The architecture of that name; DataError naming ``where`` and those that there are."""
+    if name == ONNX:
+        raise DataError(f"{where}: architecture.name: onnx is packed of a file, which has its weights in it")
     if name not in ARCHITECTURES:
         raise DataError(f"{where}: architecture.name: {name!r} is not known; known: {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]

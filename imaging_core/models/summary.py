@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from imaging_core.errors import DataError
 from imaging_core.models import registry
-from imaging_core.models.card import Card
+from imaging_core.models.card import ONNX, Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,15 @@ def try_out(model: nn.Module, card: Card, where: str) -> None:
 
 
 def describe(card: Card, digest: str, model: nn.Module, where: str) -> dict[str, Any]:
-    """A verified bundle as plain values: digest, card, number of parameters, layers."""
-    return {
-        "sha256": digest,
-        "card": card.model_dump(mode="json"),
+    """A verified bundle as plain values: digest, card, number of parameters; layers, or what is in the ONNX file."""
+    said = {"sha256": digest, "card": card.model_dump(mode="json")}
+    if card.architecture.name == ONNX:
+        from imaging_core.models.onnx.network import OnnxNetwork
+
+        if isinstance(model, OnnxNetwork):
+            graph = asdict(model.graph)
+            return said | {"parameters": graph.pop("parameters"), "onnx": graph}
+    return said | {
         "parameters": parameter_count(model),
         "layers": [asdict(layer) for layer in layers(card, where)],
     }

@@ -1,6 +1,7 @@
 """Weights: reading safetensors files, and comparing tensors with what a network needs."""
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from imaging_core.errors import DataError, listing
 from imaging_core.models.card import CARD
 from imaging_core.store import Source
 
-_EXECUTABLE = {b"PK\x03\x04": "a zip archive (PyTorch's .pt)", b"\x80": "a pickle"}
+_EXECUTABLE = {b"PK\x03\x04": "a zip archive (PyTorch's .pt or .pt2)", b"\x80": "a pickle"}
+_OF_A_PROGRAM = "/archive_format"
+"""What the member is called that only archives of torch.export have."""
 
 
 def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]:
@@ -32,7 +35,8 @@ def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]
     with source.path() as path:
         refuse_executable(path, where)
         if sha256 is not None:
-            _verify(path, sha256, where)
+            with path.open("rb") as file:
+                check_digest(hashlib.file_digest(file, "sha256").hexdigest(), sha256, where)
         try:
             with safe_open(path, "pt", device="cpu") as file:
                 return {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
@@ -41,18 +45,21 @@ def read_weights(source: Source, sha256: str | None = None) -> dict[str, Tensor]
 
 
 def read_trusted(source: Source) -> dict[str, Any]:
-    """What a file of weights holds, on the CPU; PyTorch's own format (.pt) is opened too, for whoever trusts it.
+    """What a file of weights holds, on the CPU; PyTorch's own formats are opened too, for whoever trusts it.
 
-    Only tensors and plain values are unpickled.
+    Of a pickle (.pt) only tensors and plain values are unpickled. A program of torch.export (.pt2) is opened by
+    PyTorch, which may unpickle anything; only its weights are taken, and the network is that of the allow-list.
 
     Raises:
         MissingError: nothing is there.
-        DataError: the file is of neither format, or holds no map.
+        DataError: the file is of none of these formats, or holds no map.
     """
     where = str(source.location)
     with source.path() as path:
         if not _is_executable(path):
             return read_weights(source)
+        if _is_program(path):
+            return _weights_of_program(path, where)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # damaged data makes the unpickler raise whatever it likes
@@ -136,9 +143,27 @@ def _is_executable(path: Path) -> str | None:
     return next((name for magic, name in _EXECUTABLE.items() if head.startswith(magic)), None)
 
 
-def _verify(path: Path, sha256: str, where: str) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+def _is_program(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith(_OF_A_PROGRAM) for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _weights_of_program(path: Path, where: str) -> dict[str, Any]:
+    try:
+        return dict(torch.export.load(path).state_dict)
+    except Exception as error:  # as of the unpickler
+        said = (str(error) or repr(error)).splitlines()[0]
+        raise DataError(
+            f"{where}: PyTorch cannot read it as a program of torch.export; save the state_dict alone, or export the "
+            f"network to ONNX: {said}"
+        ) from error
+
+
+def check_digest(found: str, sha256: str, where: str) -> None:
+    """DataError when a file, which ``where`` names, has another SHA-256 than the card says."""
     if found != sha256:
         raise DataError(
             f"{where}: its SHA-256 is {found}, but {CARD} says {sha256}: "

@@ -35,7 +35,7 @@ def classification_plots(cases: ClassificationCases, document: Mapping[str, Any]
     if shown and "average_precision" in metrics:
         plots.append(_precision_recall(shown, few))
     if cases.probabilities and "calibration_error" in metrics:
-        plots.append(_calibration(cases, document, [name for name, *_ in shown]))
+        plots.append(_calibration(cases, document, [name for name, *_ in shown] or document["classes"][:SERIES]))
     return [*plots, _scores(cases, document)]
 
 
@@ -89,11 +89,9 @@ def _precision_recall(shown: list[Asked], few: str) -> Plot:
 
 def _calibration(cases: ClassificationCases, document: Mapping[str, Any], shown: list[str]) -> Plot:
     names = {"multiclass": ["the class named"], "binary": document["classes"][1:]}.get(cases.kind, document["classes"])
-    pairs = [
-        (name, reliability(*pair))
-        for name, pair in zip(names, confidences(cases), strict=True)
-        if cases.kind != "multilabel" or name in shown
-    ]
+    of = dict(zip(names, confidences(cases), strict=True))
+    drawn = shown if cases.kind == "multilabel" else names  # a class has one colour in all figures
+    pairs = [(name, reliability(*of[name])) for name in drawn]
 
     def fill(axes: Axes) -> None:
         _square(axes)

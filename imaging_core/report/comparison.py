@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from imaging_core.metrics.comparison import Comparison, Difference, PairedTest
-from imaging_core.metrics.registry import titles
+from imaging_core.metrics.registry import HEADLINE, titles
 from imaging_core.report.figures import figure
 from imaging_core.report.page import comparison_page
 
@@ -86,7 +86,9 @@ def page(first: Compared, others: Sequence[tuple[Compared, Comparison]]) -> byte
             {
                 "location": run.location,
                 "model": run.model,
+                "lead": _lead(run, found),
                 "cases": _cases(found),
+                "of": found.of,
                 "test": _test(found.test) if found.test else "",
                 "rows": _rows(found),
                 "changed": [
@@ -103,6 +105,17 @@ def page(first: Compared, others: Sequence[tuple[Compared, Comparison]]) -> byte
         ],
     }
     return comparison_page(view)
+
+
+def _lead(run: Compared, found: Comparison) -> str:
+    """What became of the headline figure, in a sentence."""
+    name, aggregation = HEADLINE[found.task]
+    chosen = [each for each in found.differences if (each.metric, each.aggregation) == (name, aggregation)]
+    if not chosen:
+        return f"{run.model}: no {titles(found.task)[name]} in both."
+    (each,) = chosen
+    words = f"{run.model}: {titles(found.task)[name]} {figure(each.first)} \N{RIGHTWARDS ARROW} {figure(each.second)}"
+    return f"{words}, p = {figure(found.test.p, 3)}." if found.test else f"{words}."
 
 
 def _rows(found: Comparison) -> list[dict[str, Any]]:

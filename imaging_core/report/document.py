@@ -12,7 +12,7 @@ import numpy as np
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.counts import FN, FP, TN, TP
-from imaging_core.metrics.intervals import LEVEL
+from imaging_core.metrics.intervals import LEVEL, around
 from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import check_chosen, compute, compute_intervals, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
@@ -46,7 +46,8 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
     values = compute(cases, chosen) if cases is not None else dict.fromkeys(always, Values())
     patients = merged.expected.patients
     drawn = patients[columns.scored] if columns and patients is not None else None
-    intervals = compute_intervals(cases, drawn, chosen) if cases is not None else {}
+    drawn_anew = compute_intervals(cases, drawn, chosen) if cases is not None else {}
+    intervals = {name: around(found, values[name]) for name, found in drawn_anew.items()}
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,

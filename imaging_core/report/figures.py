@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+SHORT, MOST_DECIMALS = 3, 13
+"""Decimals of an interval's ends."""
+
 LARGEST_HEAT_MAP = 30
 """Classes; of more the most frequent confusions are listed instead."""
 
@@ -21,12 +24,24 @@ def figure(value: float | None, decimals: int = 4) -> str:
 
 
 def interval(found: Mapping[str, Any] | None) -> str:
-    """``0.912 to 0.957`` of an interval of ``metrics.json``; empty for None."""
-    return "" if found is None else f"{_short(found['low'])} to {_short(found['high'])}"
+    """``0.912 to 0.957`` of an interval of ``metrics.json``; empty for None.
+
+    As many decimals more as its ends need to differ from each other, and from 1, which they only look like.
+    """
+    if found is None:
+        return ""
+    low, high = found["low"], found["high"]
+    for decimals in range(SHORT, MOST_DECIMALS):
+        texts = [_short(value, decimals) for value in (low, high)]
+        if texts[0] != texts[1] and not any(
+            float(text) == 1 != value for text, value in zip(texts, (low, high), strict=True)
+        ):
+            break
+    return " to ".join(texts)
 
 
-def _short(value: float) -> str:
-    return f"{value:.0e}" if 0 < abs(value) < 0.0005 else f"{value:.3f}"
+def _short(value: float, decimals: int) -> str:
+    return f"{value:.0e}" if 0 < abs(value) < 0.5 * 10**-decimals else f"{value:.{decimals}f}"
 
 
 def percent(share: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
 from imaging_core.metrics.groups import Grouping
+from imaging_core.metrics.intervals import around
 from imaging_core.metrics.merge import Merged
 from imaging_core.metrics.registry import HEADLINE, compute, compute_intervals
 
@@ -35,6 +36,7 @@ def _of_feature(
         cases = columns.cases(members)
         patients = merged.expected.patients
         drawn = None if patients is None else patients[columns.scored & members]
+        values = compute(cases, chosen)
         intervals = compute_intervals(cases, drawn, chosen)
         groups.append(
             {
@@ -43,10 +45,10 @@ def _of_feature(
                 "scored": len(cases),
                 "metrics": {
                     metric: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro}
-                    for metric, value in compute(cases, chosen).items()
+                    for metric, value in values.items()
                 },
                 "intervals": {
-                    metric: {each: asdict(interval) for each, interval in found.items()}
+                    metric: {each: asdict(interval) for each, interval in around(found, values[metric]).items()}
                     for metric, found in intervals.items()
                 },
             }

@@ -7,7 +7,9 @@ import numpy as np
 
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.counts import FN, FP, TP
+from imaging_core.metrics.registry import SEGMENTATION
 from imaging_core.metrics.surface import HD95
+from imaging_core.report.figures import figure
 
 
 def measured_document(columns: SegmentationColumns) -> dict[str, Any]:
@@ -43,6 +45,30 @@ def measured_document(columns: SegmentationColumns) -> dict[str, Any]:
             ],
         }
     return document
+
+
+def measured_classes(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The table of the classes' surfaces and lesions: its titles, and a row of texts for each class; empty of neither.
+
+    In how many cases a class has distances, and how many true lesions it has, stand before what is made of them.
+    """
+    rows = document["per_class"]
+    shown = [metric for metric in SEGMENTATION if metric.collected is not None and rows and metric.name in rows[0]]
+    columns = []
+    for metric in shown:
+        if metric.name == "hd95":
+            defined = [f"{each['defined']:,}" for each in document["surface"]["per_class"]]
+            columns.append(("Cases with distances", defined))
+        if metric.name == "lesion_f1":
+            lesions = [f"{each['tp'] + each['fn']:,}" for each in document["lesions"]["per_class"]]
+            columns.append(("True lesions", lesions))
+        columns.append((metric.title, [figure(row[metric.name]) for row in rows]))
+    return {
+        "titles": [title for title, _ in columns],
+        "rows": [
+            {"name": row["class"], "cells": [texts[place] for _, texts in columns]} for place, row in enumerate(rows)
+        ],
+    }
 
 
 def remarks(document: Mapping[str, Any]) -> list[str]:

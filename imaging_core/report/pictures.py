@@ -21,7 +21,7 @@ from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
 from imaging_core.models.card import Card, Output
-from imaging_core.report.outlines import outline
+from imaging_core.report.outlines import outline, outlines
 from imaging_core.report.slices import Slices, aspect, most_telling, slices_of, upright
 from imaging_core.store import Source, Store, open_source
 
@@ -30,6 +30,9 @@ SIDE = 480
 
 SMALL = 96
 """Pictures of at most this side are kept without loss."""
+
+OUTLINED = 240
+"""Smaller pictures below outlines are enlarged to this side or more: the patterns of errors have a fixed size."""
 
 LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
 """A case that costs more is not drawn."""
@@ -140,6 +143,9 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     shown = next(islice(case.inputs, number, None))
     picture = thumbnail(shown.pixels, aspect(case.grid))
     extension = "png" if max(picture.size) <= SMALL else "jpg"
+    if card.task == "segmentation" and max(picture.size) < OUTLINED:
+        times = -(-OUTLINED // max(picture.size))
+        picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
     drawn |= _outlines({name: slices.planes(number) for name, slices in masks.items()}, picture.size)
@@ -166,7 +172,7 @@ def _masks(output: Output, case: Case, sources: Mapping[str, Source | None]) -> 
 
 def _outlines(known: Mapping[str, NDArray[np.bool_]], size: tuple[int, int]) -> dict[str, str]:
     """What is known of the masks, classes x height x width, as the fields of a picture of this size."""
-    drawn = {name: "".join(outline(plane, *size) for plane in planes) for name, planes in known.items()}
+    drawn = {name: outlines(planes, *size) for name, planes in known.items()}
     if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
         truth, said = known["truth"], known["predicted"]
         drawn["missed"] = outline(np.logical_or.reduce(truth & ~said), *size)

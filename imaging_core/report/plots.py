@@ -25,7 +25,10 @@ THEME = {
 """The page's colours, light and dark, by the name of their CSS property; in a drawing a stand-in holds their place."""
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (6, 2), (2, 1.5), (8, 2, 2, 2), (4, 1.5, 1, 1.5), (1, 1))
-"""Of each series, in points, so that lines differ without colour, too."""
+"""Of each series, in widths of its line, so that lines differ without colour, too."""
+
+WIDTH = 1.8
+"""Of a line, in points."""
 
 SERIES = len(DASHES)
 
@@ -71,12 +74,13 @@ class Plot:
 
 def series(number: int, name: str, figure: str = "") -> Key:
     """The legend's entry of a series, from 0."""
-    return Key(name, figure, f"series-{number + 1}", " ".join(map(str, DASHES[number])))
+    dashes = (f"{WIDTH * length:g}" for length in DASHES[number])
+    return Key(name, figure, f"series-{number + 1}", " ".join(dashes))
 
 
 def line(number: int) -> dict[str, Any]:
     """How a series is drawn, from 0."""
-    return {"color": THEME[f"series-{number + 1}"], "linestyle": (0, DASHES[number] or None), "linewidth": 1.8}
+    return {"color": THEME[f"series-{number + 1}"], "linestyle": (0, DASHES[number] or None), "linewidth": WIDTH}
 
 
 REFERENCE: Mapping[str, Any] = {"color": THEME["soft"], "linestyle": (0, (4, 3)), "linewidth": 1.0}

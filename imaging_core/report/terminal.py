@@ -7,7 +7,7 @@ from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.registry import HEADLINE, titles
 from imaging_core.report.figures import figure, interval
 from imaging_core.report.measured import remarks
-from imaging_core.report.verdict import Verdict
+from imaging_core.report.verdict import Verdict, plural
 
 WIDTH = 28
 SHOWN = 20
@@ -49,11 +49,11 @@ def summary(
         lines.append(f"  mixed compute classes: {len(document['compute_classes'])}")
     lines += [*_table(document), *remarks(document)] if cases["scored"] else ["nothing was scored"]
     lines += filter(None, [headline_interval(document)])
-    lines += [_gap(document, feature, found["gap"]) for feature, found in document["groups"].items() if found["gap"]]
+    lines += [_gap(document, feature, found) for feature, found in document["groups"].items() if found["gap"]]
     name, aggregation = HEADLINE[document["task"]]
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
-        answer = document["classes"][constant.answer]
-        lines.append(f"lower than a constant answer: always {answer!r} scores {figure(constant.value)}")
+        answer = "an empty mask" if constant.answer is None else repr(document["classes"][constant.answer])
+        lines.append(f"lower than a constant answer: always {answer} scores {figure(constant.value)}")
     lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
     for why, command in commands:
         lines += [why, f"  {command}"]
@@ -76,9 +76,10 @@ def headline_interval(document: Mapping[str, Any]) -> str:
     return f"95 % interval of {title}: {found}" if found else ""
 
 
-def _gap(document: Mapping[str, Any], feature: str, gap: Mapping[str, Any]) -> str:
+def _gap(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]) -> str:
+    gap, scored = found["gap"], {group["name"]: plural(group["scored"], "case") for group in found["groups"]}
     title = titles(document["task"])[gap["metric"]]
-    between = f"{gap['lowest']} lowest, {gap['highest']} highest"
+    between = ", ".join(f"{gap[side]} {side} of {scored[gap[side]]}" for side in ("lowest", "highest"))
     return f"by {feature}: {title} differs by {figure(gap['difference'])} ({between})"
 
 

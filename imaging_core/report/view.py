@@ -1,6 +1,5 @@
 """What the page says, as plain values for the template: numbers are already text, texts are not yet escaped."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,11 @@ from imaging_core.metrics.registry import BY_CLASS, BY_GROUP, HEADLINE, metrics_
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.report import figures
 from imaging_core.report.advice import SHOWN, troubles
+from imaging_core.report.again import again
 from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
-from imaging_core.report.measured import remarks
+from imaging_core.report.measured import measured_classes, remarks
 from imaging_core.report.pictures import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
@@ -77,7 +77,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "record": inputs.record,
         "image": _map(inputs.record, "pods").get("image"),
         "parameters": _parameters(inputs.record),
-        "again": _again(inputs.record),
+        "again": again(_map(inputs.record, "parameters"), _map(inputs.record, "pods"), inputs.location),
         "commands": inputs.commands,
         "cases": document["cases"],
         "completeness": _completeness(document["cases"]),
@@ -85,6 +85,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "metrics": _metrics(document),
         "intervals": document["intervals"],
         "per_class": _per_class(document),
+        "measured": measured_classes(document),
         "groups_by": [_grouped(document, feature, found) for feature, found in document["groups"].items()],
         "task": document["task"],
         "kind": document["kind"],
@@ -138,7 +139,7 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
         "mixed": len(document["compute_classes"]),
         "constant": constant
         and {
-            "answer": document["classes"][constant.answer],
+            "answer": None if constant.answer is None else document["classes"][constant.answer],
             "figure": figures.figure(constant.value),
             "better": value is not None and value < constant.value,
         },
@@ -149,21 +150,6 @@ def _parameters(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What ``run.json`` says was asked, and with which versions."""
     rows = [(str(key).replace("_", " "), _text(value)) for key, value in _map(record, "parameters").items()]
     return rows + [(str(name), _text(value)) for name, value in _map(record, "versions").items()]
-
-
-def _again(record: Mapping[str, Any]) -> str:
-    """The command that does the same run anew, at a place of its own."""
-    words = ["python", "-m", "workflows.distributed_inference", "run"]
-    for key, value in _map(record, "parameters").items():
-        option = "--" + str(key).replace("_", "-")
-        if key == "run" or value in (None, False, []):
-            continue
-        if value is True:
-            words.append(option)
-            continue
-        for each in value if isinstance(value, list) else [value]:
-            words += [option, shlex.quote(str(each))]
-    return " ".join(words)
 
 
 def _map(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -257,7 +243,7 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
     """The table of one feature's groups: the headline figure and what else shows where a model fails."""
     shown = [(name, aggregation, _title(document, name)) for name, aggregation in BY_GROUP[document["task"]]]
     shown = [each for each in shown if each[0] in document["metrics"]]
-    gap = found["gap"]
+    gap, scored = found["gap"], {group["name"]: plural(group["scored"], "case") for group in found["groups"]}
     return {
         "feature": feature,
         "titles": [title for _, _, title in shown],
@@ -279,8 +265,8 @@ def _grouped(document: Mapping[str, Any], feature: str, found: Mapping[str, Any]
         and {
             "metric": _title(document, gap["metric"]),
             "figure": figures.figure(gap["difference"]),
-            "lowest": gap["lowest"],
-            "highest": gap["highest"],
+            "lowest": f"{gap['lowest']} (lowest, {scored[gap['lowest']]})",
+            "highest": f"{gap['highest']} (highest, {scored[gap['highest']]})",
         },
     }
 

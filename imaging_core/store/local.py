@@ -53,7 +53,7 @@ class LocalSource:
 
     def bytes(self, most: int | None = None) -> bytes:
         """The whole file; TooLargeError when it is longer than ``most`` bytes."""
-        with _clear_errors(self._path):
+        try:
             descriptor = _open_without_waiting(self._path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 size = self._checked_size(descriptor, most)
@@ -64,6 +64,9 @@ class LocalSource:
                 return data
             finally:
                 os.close(descriptor)
+        except OSError:
+            with _clear_errors(self._path):
+                raise
 
     def open(self, most: int | None = None) -> BinaryIO:
         """The file, opened for reading; DataError for a pipe or a device, which may never end."""

@@ -5,7 +5,7 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -106,7 +106,7 @@ class _Disturbed:
         self._touched = False
         self._frozen: list[int] = []
 
-    def go(self, drawn: list[Disturbance], rng: random.Random) -> None:
+    def go(self, drawn: Sequence[Disturbance], rng: random.Random) -> None:
         """Disturb, resume until the run is finished, wake up what was frozen."""
         for each in drawn:
             if self._reached(each.moment):

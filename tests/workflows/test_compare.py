@@ -1,6 +1,7 @@
 """``compare`` as a person calls it."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,9 @@ def test_a_report_is_one_file_that_loads_nothing_and_names_no_patient(runs, tmp_
     assert main(["compare", *runs, "--patient", "owner", "--save", str(tmp_path / "c.html")]) == 0
     page = (tmp_path / "c.html").read_text()
     assert "Comparison of runs" in page
+    assert re.search(r'<p class="lead">model-a: Accuracy 0\.\d{4} → 0\.\d{4}, p = 0\.\d{3}\.</p>', page)
+    assert "paired permutation test of whole patients" in page
+    assert "patient by patient" in page
     assert "src=" not in page
     assert "<script" not in page
     assert "NAME1" not in page + capsys.readouterr().out

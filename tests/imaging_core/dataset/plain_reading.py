@@ -100,4 +100,4 @@ def same_value(ours: Any, written: str | None) -> bool:
         return ours is None and (written is None or written in NULLS)
     if isinstance(ours, bool):
         return written.lower() == str(ours).lower()
-    return type(ours)(written) == ours
+    return bool(type(ours)(written) == ours)

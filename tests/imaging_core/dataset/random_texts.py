@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -34,6 +35,7 @@ AWKWARD = (
     *("https://h:8080/x%20y", "\U0001f600", ".nan", "-.inf", "1e999", "9" * 30, "images:", "images: []", "split:", ""),
     *("location: x", "a b  c", "name with (brackets) & more", "\u00a0", "\ufeffx", "\x1b"),
 )
+Text = Callable[[], str]
 KEYS = ("location", "label", "values")
 LABELS = {"class": ["cat", "dog", "0", "1", "'1'", "cat"], "mask": [], "none": ["", "null", "~"]}
 
@@ -185,8 +187,9 @@ class _File:
         keys = list(KEYS if rng.random() < 0.4 else KEYS[:2])
         if rng.random() < 0.5:
             rng.shuffle(keys)
-        ways = [self._flow_map, lambda: self._map(indent + " " + gap, keys), lambda: self._scalar(self._path())]
-        ways = rng.choices(ways, k=rng.choice([1, 1, 1, 2]))
+        block: Text = lambda: self._map(indent + " " + gap, keys)  # noqa: E731 - one of three of its kind
+        known: list[Text] = [self._flow_map, block, lambda: self._scalar(self._path())]
+        ways = rng.choices(known, k=rng.choice([1, 1, 1, 2]))
         entries = ""
         for _ in range(self._images):
             entry = self._oddly(["null", "", "- - a", "&y a", "*y", f"[{self._path()}]"], rng.choice(ways)())
@@ -207,7 +210,7 @@ class _File:
             return self._list(self._any, column, 2) if rng.random() < 0.7 else rng.choice([named, flow])
         if key == "location":
             planes = rng.choice([0, 0, 0, 1, 2])
-            item = lambda: self._scalar(self._path())  # noqa: E731 - one of three of its kind
+            item: Text = lambda: self._scalar(self._path())  # noqa: E731 - one of three of its kind
             return self._list(item, column, planes) if planes else f" {item()}"
         several = self._labels == "class" and rng.random() < 0.2
         return self._list(self._label, column, 2) if several else f" {self._label()}"
@@ -225,7 +228,7 @@ class _File:
         keys = rng.sample(KEYS, 3) if rng.random() < 0.4 else list(KEYS[: rng.randrange(1, 4)])
         between = rng.choice([", ", ", ", ",\n     ", ","])
         colon = rng.choice([": ", ": ", ":"]) if quote else ": "
-        values = {
+        values: dict[str, Text] = {
             "location": lambda: self._scalar(self._path()),
             "label": self._label,
             "values": lambda: self._flow(self._any, 2),
@@ -240,7 +243,7 @@ class _File:
         text = "split:\n"
         for name in names:
             left = iter(rng.sample(range(self._images), self._images))
-            listed = self._list(lambda left=left: self._index(left), "  ", rng.randrange(1, self._images + 1))
+            listed = self._list(partial(self._index, left), "  ", rng.randrange(1, self._images + 1))
             text += (
                 f"  {name}:{self._oddly(['', ' 5', ' []', ' null'], listed)}\n{self._oddly([chr(10), '# x' + chr(10)])}"
             )
@@ -256,7 +259,7 @@ def _dumped(rng: Random) -> str:
     file = iter(range(9))
     shared = [0, 1]
     entries: list[Any] = []
-    labels = rng.choice([[0, "1", "cat", shared], [None]])
+    labels: list[Any] = rng.choice([[0, "1", "cat", shared], [None]])
     for _ in range(rng.randrange(1, 6)):
         path = f"a folder/with a long name/that goes on/{next(file)}{rng.choice(['.png', *AWKWARD])}"
         entry: dict[str, Any] = {"location": path if rng.random() < 0.9 else [path, rng.choice(AWKWARD) or "x"]}

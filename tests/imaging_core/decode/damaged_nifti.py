@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 
 from imaging_core.decode.case import CaseError, Limits
-from imaging_core.decode.mask import decode_mask
+from imaging_core.decode.mask import MaskKind, decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.decode.volume import Patches, View
 from imaging_core.store import Location
@@ -19,7 +19,7 @@ LARGEST = 8 * 4 * LIMITS.pixels
 """Bytes of the largest array within LIMITS."""
 
 VIEWS = (View("LPS"), View("ASR", Patches((4, 4, 4), 0.5, (1.5, 1.0, 2.0))), View("RAS", Patches((2, 3, 4), 0)))
-KINDS = ("binary", "multiclass", "multilabel")
+KINDS: tuple[MaskKind, ...] = ("binary", "multiclass", "multilabel")
 _INTEGERS = (0, 1, 2, 3, 4, 5, 7, 8, 255, 2**15 - 1, -1, -(2**15), 16, 64, 128, 512, 2304)
 _REALS = (0.0, 1.0, -1.0, 352.0, 1e30, 1e-30, float("nan"), float("inf"), -5.5, 3e38)
 
@@ -32,7 +32,9 @@ def _good() -> list[bytes]:
                 header = kind.header_class(endianness=order)
                 header.set_data_dtype(dtype)
                 values = (np.arange(5 * 4 * 3) % 7).reshape(5, 4, 3).astype(dtype)
-                image = kind(values, np.array([[0, 2, 0, 1], [-1, 0, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1.0]]), header)
+                image = kind(  # type: ignore[no-untyped-call]
+                    values, np.array([[0, 2, 0, 1], [-1, 0, 0, 2], [0, 0, 3, 3], [0, 0, 0, 1.0]]), header
+                )
                 files.append(image.to_bytes())
     return files
 
@@ -94,9 +96,11 @@ def check(data: bytes) -> bool:
                     break
             if given != min(case.count, 200):
                 raise AssertionError(f"{given} inputs of {case.count}")
-            read = True
+            read, grid = True, case.grid
+            if grid is None:
+                raise AssertionError("a volume without a grid")
             for kind in KINDS:
-                mask = decode_mask(source, LIMITS, kind, size=case.size, affine=case.grid.affine)
+                mask = decode_mask(source, LIMITS, kind, size=case.size, affine=grid.affine)
                 if mask.nbytes > LARGEST:
                     raise AssertionError(f"a mask of {mask.shape}")
         except CaseError as error:

@@ -84,6 +84,19 @@ def test_an_item_heavier_than_the_queue_passes_alone():
     channel.put(2, 1, seconds=0.01)
 
 
+def test_all_that_wait_are_let_in_when_one_heavy_item_makes_room_for_them():
+    flow = Flow()
+    channel: Channel[int] = flow.channel(10, weight=10)
+    channel.put(0, 10)
+    flow.start("light", 5, lambda: channel.put(1, 2), channel.close)
+    flow.join(0.05)
+    assert flow.running
+    assert channel.get() == 0
+    flow.join(10)
+    assert not flow.running
+    assert drained(channel) == [1] * 5
+
+
 def test_an_error_in_one_stage_ends_all_and_is_raised_in_the_thread_that_waits():
     flow = Flow()
     full: Channel[int] = flow.channel(1)

@@ -42,6 +42,24 @@ def test_of_a_segmentation_it_calls_every_pixel_the_same(classes):
     assert constant.value == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize(("shown", "answer"), [(0.2, None), (0.9, 0)])
+def test_of_masks_that_are_mostly_empty_it_is_an_empty_mask(shown, answer):
+    generator = np.random.default_rng(5)
+    truth = ((generator.random((40, 50)) < 0.5) & (generator.random((40, 1)) < shown)).astype(int)
+    cases = SegmentationCases(counts(truth, generator.permutation(truth), range(1, 2)), np.full((40, 2), -1), "one")
+    constant = baseline(cases)
+    assert constant.answer == answer
+    said = np.full(50, 0 if answer is None else 1)
+    expected = np.mean([jaccard_score(row, said, zero_division=1) for row in truth])
+    assert constant.value == pytest.approx(expected, abs=1e-12)
+
+
+def test_of_several_masks_that_may_overlap_an_empty_one_is_never_better():
+    truth = np.random.default_rng(6).integers(0, 9, (20, 3, 4))
+    cases = SegmentationCases(truth, np.full((20, 2), -1), "skip")
+    assert baseline(cases).answer is not None
+
+
 def test_there_is_none_without_scored_cases_and_for_several_labels():
     none = np.zeros(0, dtype=np.int64)
     assert baseline(ClassificationCases("multiclass", 3, none, np.zeros((0, 3)))) is None

@@ -88,6 +88,40 @@ def test_sign_flips_are_scipys_permutation_test():
         assert sign_flips(differences) == pytest.approx(reference.pvalue, abs=0.02)
 
 
+def test_the_cases_of_a_patient_are_swapped_together():
+    random = np.random.default_rng(0)
+    sums = random.normal(0.3, 1, 12)
+    shares = random.dirichlet(np.ones(5), 12)
+    differences, patients = (sums[:, None] * shares).ravel(), np.arange(12).repeat(5)
+    order = random.permutation(60)
+    signs = np.array([[1 - 2 * (number >> bit & 1) for bit in range(12)] for number in range(2**12)])
+    exact = (np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9).mean()
+    assert sign_flips(differences[order], 7 * patients[order]) == pytest.approx(exact, abs=0.02)
+    assert sign_flips(differences, np.arange(60)) == sign_flips(differences)
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_who_brings_every_case_four_times_as_one_patient_proves_nothing_more(tmp_path, task):
+    """A patient's cases are the same, so what is compared is patients; as cases they look like four times as many."""
+    made = [segmentation_run(tmp_path / "x", 1, 200).records[0]] if task == "segmentation" else []
+    right = made[0] if made else classification_records(1, 200)[0]
+    counts = {1: Counts(1, 500, 500, 600)}
+    wrong = replace(right, counts=counts) if made else replace(right, scores=right.scores[1:] + right.scores[:1])
+    card = make_card("segmentation", "binary", ["lesion"]) if made else make_card()
+    runs = []
+    for name, marks in (("a", [True] * 6 + [False]), ("b", [False] * 6 + [True])):
+        records = [
+            replace(right if mark else wrong, case=f"{4 * n + k:03}") for n, mark in enumerate(marks) for k in range(4)
+        ]
+        values = {case: [f"p{case // 4}"] for case in range(28)}
+        runs.append(SyntheticRun(records, card, 200, features=["patient"], values=values).write(tmp_path / name))
+    alone, together = (compare(*(merge(store, patient=patient) for store in runs)) for patient in (None, "patient"))
+    assert (alone.of, together.of) == ("cases", "patients")
+    assert alone.test.words == together.test.words
+    assert together.test.p == pytest.approx(2 * (1 + 7) / 2**7, abs=0.02), "six patients to one"
+    assert alone.test.p < 0.001
+
+
 def test_only_cases_that_both_scored_count(tmp_path):
     records = classification_records(60, 500)
     first = merge(classification(records[:50]).write(tmp_path / "a"))

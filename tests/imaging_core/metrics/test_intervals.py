@@ -22,6 +22,7 @@ from imaging_core.metrics.ranking import (
 from imaging_core.metrics.registry import CLASSIFICATION, SEGMENTATION, compute, compute_intervals
 from imaging_core.metrics.resampling import Ranked, Resamples
 from imaging_core.metrics.segmentation import SegmentationCases
+from imaging_core.metrics.values import Values
 from tests.imaging_core.metrics.cases import random_cases
 
 KINDS = ["binary", "multiclass", "multilabel"]
@@ -183,6 +184,52 @@ def test_one_case_has_no_interval():
     assert compute_intervals(random_cases("binary", 0, 1)) == {}
 
 
+def perfect(kind: str, n: int = 40) -> ClassificationCases:
+    """Probabilities of exactly 0 and 1, all right."""
+    cases = random_cases(kind, 2, n)
+    scores = cases.truth[:, 1:] if kind == "binary" else cases.truth
+    return replace(cases, scores=scores.astype(np.float64))
+
+
+def constant(n: int = 300, classes: int = 3) -> ClassificationCases:
+    """The same scores for every case, so that rankings know only how frequent classes are."""
+    return ClassificationCases("multiclass", classes, np.arange(n) % classes, np.tile(np.eye(classes)[0], (n, 1)))
+
+
+class TestWhatNoResampleChanges:
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("most", [100_000, 10])
+    def test_a_perfect_model_has_no_interval_of_anything(self, kind, most, monkeypatch):
+        monkeypatch.setattr(intervals, "MOST_CASES", most)
+        monkeypatch.setattr(intervals, "MOST_RANKED", most)
+        assert set(map(str, compute_intervals(perfect(kind)).values())) == {"{}"}
+
+    def test_nor_have_equal_masks(self, monkeypatch):
+        random = np.random.default_rng(0).integers(1, 200, (40, 3, 4))
+        counts = random * [1, 0, 0, 1]
+        cases = SegmentationCases(counts, random[:, 0, :2] // 300 + 7, "skip")
+        for most in (100_000, 10):
+            monkeypatch.setattr(intervals, "MOST_CASES", most)
+            assert set(map(str, compute_intervals(cases).values())) == {"{}"}
+
+    def test_a_constant_ranking_has_none_but_for_rounding(self):
+        found = compute_intervals(constant())
+        assert "macro" not in found["auroc"], "a half in each class"
+        assert found["matthews"] == found["cohen_kappa"] == {}
+        assert "macro" not in found["average_precision"], "shares of the classes, which add up to 1 in each resample"
+        assert found["accuracy"]["mean"].low < found["accuracy"]["mean"].high
+
+
+def test_a_formulas_interval_does_not_leave_what_a_figure_can_be(monkeypatch):
+    monkeypatch.setattr(intervals, "MOST_CASES", 10)
+    monkeypatch.setattr(intervals, "MOST_RANKED", 10)
+    labels = np.arange(60) % 2
+    scores = np.where(np.arange(60) < 2, 0.5, labels)[:, np.newaxis]
+    found = compute_intervals(ClassificationCases("binary", 2, labels, scores))
+    assert (found["auroc"]["pooled"].method, found["auroc"]["pooled"].high) == ("DeLong", 1.0)
+    assert (found["brier"]["mean"].method, found["brier"]["mean"].low) == ("normal", 0.0)
+
+
 class TestPatients:
     def test_are_drawn_as_a_whole(self):
         patients = np.array([5, 9, 5, 7, 9, 5])
@@ -242,3 +289,9 @@ class TestManyCases:
         assert found["brier"]["mean"].method == "normal"
         assert found["accuracy"]["mean"].method == "bootstrap"
         assert found["calibration_error"] == {}
+
+
+@pytest.mark.parametrize(("figure", "kept"), [(0.1, False), (0.2, True), (0.25, True), (0.31, False), (None, False)])
+def test_only_an_interval_that_holds_its_figure_is_kept(figure, kept):
+    found = {"mean": intervals.Interval(0.2, 0.3, "bootstrap")}
+    assert intervals.around(found, Values(mean=figure)) == (found if kept else {})

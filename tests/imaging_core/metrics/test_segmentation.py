@@ -1,5 +1,7 @@
 """Overlap metrics equal scikit-learn on the pixels themselves, and DeepHealth's formula in plain numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -152,6 +154,13 @@ class TestOtherPixelMetrics:
         values = volume_difference(binary(truth, predicted))
         assert values.mean == pytest.approx(np.mean([abs(p - t) / t for t, p in volumes if t]), abs=1e-9)
         assert values.pooled == pytest.approx(abs(predicted.sum() - truth.sum()) / truth.sum(), abs=1e-9)
+
+    def test_exclusive_classes_have_no_pooled_volume_difference_since_it_would_always_be_0(self, maps):
+        truth, predicted = maps
+        values = volume_difference(replace(multiclass(maps), exclusive=True))
+        assert values.pooled is None
+        volumes = [((truth == k).sum(), (predicted == k).sum()) for k in range(CLASSES)]
+        assert values.macro == pytest.approx(np.mean([abs(p - t) / t for t, p in volumes]), abs=1e-9)
 
 
 class TestIdentities:

@@ -8,6 +8,7 @@ from imaging_core.report.figures import (
     figure,
     frequent_confusions,
     heat_map,
+    interval,
     percent,
 )
 
@@ -27,6 +28,29 @@ from imaging_core.report.figures import (
 )
 def test_a_figure(value, text):
     assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.91234, 0.95678, "0.912 to 0.957"),
+        (0.0, 1.0, "0.000 to 1.000"),
+        (0.99986, 0.99993, "0.99986 to 0.99993"),
+        (0.994528, 0.995320, "0.9945 to 0.9953"),
+        (0.95, 0.9998, "0.9500 to 0.9998"),
+        (0.9999, 1.0, "0.9999 to 1.0000"),
+        (0.00001, 0.2, "1e-05 to 0.200"),
+        (0.000011, 0.000012, "0.000011 to 0.000012"),
+        (20.6144, 39.8518, "20.614 to 39.852"),
+        (-0.02, 0.01, "-0.020 to 0.010"),
+    ],
+)
+def test_an_intervals_ends_differ_and_look_like_1_only_where_they_are(low, high, text):
+    assert interval({"low": low, "high": high, "method": "bootstrap"}) == text
+
+
+def test_without_an_interval_there_is_no_text():
+    assert interval(None) == ""
 
 
 @pytest.mark.parametrize(

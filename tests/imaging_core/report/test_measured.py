@@ -3,17 +3,20 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
 from imaging_core import run
+from imaging_core.inference.ledger import Counts, Record
 from imaging_core.inference.measured import Lesions, Surface, Surfaces
 from imaging_core.metrics.comparison import compare
 from imaging_core.metrics.merge import merge
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import write_report
-from tests.imaging_core.report.synthetic_run import SyntheticRun, segmentation_run
+from tests.imaging_core.report.synthetic_run import SyntheticRun, make_card, segmentation_run
 from workflows.verdict import verdict
 
 SURFACE = {"hd95", "assd", "nsd"}
@@ -60,6 +63,40 @@ def test_figures_tolerance_and_what_is_undefined(tmp_path):
     for place in (page, text, "\n".join(verdict(document))):
         assert said in place
         assert "Normalised surface Dice" in place
+
+
+def test_each_class_has_its_own_on_the_page(tmp_path):
+    """Of a class that no case has on both sides, distances are a dash."""
+    page = of_two_classes(tmp_path)
+    table = re.search(r'<h3 id="measured">.*?</table>', page, re.DOTALL)
+    rows = re.findall(r"<tr>(.*?)</tr>", table[0])
+    cells = [[unescape(re.sub("<[^>]*>", "", cell)) for cell in re.findall("<t[hd].*?</t[hd]>", row)] for row in rows]
+    distances = ["Cases with distances", "Hausdorff distance, 95\N{NO-BREAK SPACE}%", "Average surface distance"]
+    lesions = ["True lesions", "Lesion F1", "Lesion recall", "Lesion precision"]
+    assert cells[0] == ["Class", *distances, "Normalised surface Dice", *lesions]
+    found = f"{2 * 24 / (2 * 24 + 12 + 36):.4f}", f"{24 / 60:.4f}", f"{24 / 36:.4f}"
+    assert cells[1] == ["back & ground", "12", "41.2500", "0.5000", "0.9000", "60", *found]
+    none = "\N{EN DASH}not defined"
+    assert cells[2] == ["organ", "0", none, none, "0.0000", "12", "0.0000", "0.0000", none]
+
+
+def of_two_classes(folder) -> str:
+    """The page of a run whose second class is never predicted."""
+    surface = {0: Surface(41.25, 0.5, 90, 100), 1: Surface(None, None, 0, 7)}
+    lesions = {0: Lesions(2, 1, 3), 1: Lesions(0, 0, 1)}
+    records = [
+        Record(
+            f"{case:02}",
+            "done",
+            "",
+            counts={0: Counts(9, 1, 0, 0), 1: Counts(0, 0, 1, 9)},
+            surface=Surfaces(1.0, "pixels", surface),
+            lesions=lesions,
+        )
+        for case in range(12)
+    ]
+    card = make_card("segmentation", "multiclass", ["back & ground", "organ"])
+    return reported(SyntheticRun(records, card, 20), folder)[2]
 
 
 def test_each_case_has_its_own_in_the_table(tmp_path):

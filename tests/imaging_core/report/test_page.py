@@ -234,13 +234,15 @@ class TestWhatIsSaid:
             "run": "runs/1",
             "allow_root": ["/a", "/b"],
             "probabilities": True,
-            "retry_failed": False,
+            "retry_failed": True,
             "max_pixels": None,
+            "surface_distances": 0.0,
         }
         segmentation.put(run.RUN, run.to_json({"parameters": parameters}))
         page, _ = report(segmentation)
         command = "python -m workflows.distributed_inference run"
         assert f"{command} --allow-root /a --allow-root /b --dataset 'data/my set.yml' --probabilities" in page.text
+        assert "--probabilities --surface-distances 0.0" in page.text
 
     def test_which_images_a_cluster_ran(self, segmentation):
         segmentation.put(run.RUN, run.to_json({"pods": {"image": "registry.example.org/imaging:0a1b2c3"}}))
@@ -260,12 +262,31 @@ class TestWhatIsSaid:
         assert "by sex: IoU (Jaccard) differs by" in done.text
         assert "NAME1" not in page.text + done.text, "which patient a case is of is nobody's business"
 
+    def test_of_a_gap_it_is_said_how_many_cases_it_rests_on(self, tmp_path):
+        synthetic = segmentation_run(tmp_path, 12, 40)
+        synthetic.features = ("scanner",)
+        synthetic.values = {int(each.case): ["old" if n else "new"] for n, each in enumerate(synthetic.records)}
+        synthetic.records[0] = replace(synthetic.records[0], counts={1: Counts(0, 9, 9, 9)})
+        store = synthetic.write(tmp_path)
+        done = write_report(store, merge(store, group_by=["scanner"]), Rules())
+        said = "between new (lowest, 1 case) and old (highest, 11 cases)."
+        assert said in Page(store.get("report/report.html")).text
+        assert "(new lowest of 1 case, old highest of 11 cases)" in done.text
+
     def test_a_figure_below_that_of_a_constant_answer_is_not_left_without_a_word(self, tmp_path, segmentation):
         assert "Lower than a constant answer" not in report(segmentation)[0].text
         bad = segmentation_run(tmp_path / "b", 4, 40)
         bad.records = [replace(each, counts={1: Counts(1, 9, 500, 490)}) for each in bad.records]
         page, _ = report(bad.write(tmp_path / "b"))
         assert "Calling every pixel “lesion” would score 0.5010" in page.text
+
+    def test_nor_is_one_below_that_of_empty_masks(self, tmp_path):
+        synthetic = segmentation_run(tmp_path, 5, 40)
+        empty = [replace(each, counts={1: Counts(0, 9, 0, 991)}) for each in synthetic.records[1:]]
+        store = replace(synthetic, records=[synthetic.records[0], *empty]).write(tmp_path)
+        done = write_report(store, merge(store), Rules())
+        assert "An empty mask every time would score 0.8000" in Page(store.get("report/report.html")).text
+        assert "lower than a constant answer: always an empty mask scores 0.8000" in done.text
 
     def test_reference_policy_is_a_banner(self, tmp_path, segmentation):
         assert "Reference policy" not in report(segmentation)[0].text

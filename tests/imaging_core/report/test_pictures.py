@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from imaging_core.metrics.merge import merge
-from imaging_core.report.outlines import MOST_POINTS, outline
+from imaging_core.report.outlines import MOST_POINTS, MOST_TOGETHER, outline, outlines
 from imaging_core.report.pictures import SIDE, draw, thumbnail
 from tests.imaging_core.report.synthetic_run import SyntheticRun, classification_records, make_card, segmentation_run
 
@@ -40,6 +40,17 @@ class TestOutline:
         union = (again | expected).sum()
         assert (again & expected).sum() / union > 0.9
 
+    def test_of_a_small_mask_it_follows_the_pixels(self):
+        mask = np.zeros((3, 4), dtype=bool)
+        mask[1:, 2] = True
+        expected = mask.repeat(60, axis=0).repeat(60, axis=1)
+        assert (filled(outline(mask, 240, 180), 240, 180) ^ expected).sum() <= 360, "no more than the border itself"
+
+    def test_straight_pieces_have_no_points_between_their_ends(self):
+        square = np.zeros((200, 200), dtype=bool)
+        square[40:120, 60:160] = True
+        assert outline(square, 200, 200).count("L") == 7, "eight corners, since each is cut by half a cell"
+
     def test_a_hole_has_an_outline_of_its_own(self):
         mask = disc(200, 200)
         mask[70:90, 110:130] = False
@@ -55,6 +66,11 @@ class TestOutline:
     def test_a_mask_of_specks_stays_small(self):
         specks = np.random.default_rng(0).random((240, 240)) < 0.5
         assert outline(specks, 480, 480).count("L") <= MOST_POINTS
+
+    def test_so_do_many_masks_of_specks_and_one_is_drawn_as_alone(self):
+        specks = np.random.default_rng(0).random((40, 240, 240)) < 0.5
+        assert MOST_POINTS < outlines(specks, 480, 480).count("L") <= MOST_TOGETHER
+        assert outlines(specks[:1], 480, 480) == outline(specks[0], 480, 480)
 
 
 class TestThumbnail:
@@ -91,6 +107,24 @@ class TestDraw:
             assert picture.predicted_share == pytest.approx((counts.tp + counts.fp) / total)
             assert Image.open(io.BytesIO(picture.data)).size == (picture.width, picture.height) == (240, 180)
             assert picture.problem == ""
+
+    def test_a_small_case_is_enlarged_pixel_by_pixel_below_its_outlines(self, tmp_path):
+        segmentation = segmentation_run(tmp_path, 1, 10)
+        (record,) = segmentation.records
+        pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"data/images/{int(record.case)}.png")
+        mask = np.zeros((3, 5), dtype=np.uint8)
+        mask[0, 4] = 255
+        Image.fromarray(mask).save(tmp_path / f"data/masks/{int(record.case)}.png")
+        Image.fromarray(mask).save(tmp_path / "run" / record.outputs["mask"])
+        store = segmentation.write(tmp_path)
+        picture = draw(store, merge(store), [0])[0]
+        assert (picture.width, picture.height) == (240, 144)
+        shown = np.asarray(Image.open(io.BytesIO(picture.data)))
+        assert np.array_equal(shown, pixels.repeat(48, axis=0).repeat(48, axis=1))
+        inside = filled(picture.truth, 240, 144)
+        assert inside[2:46, 194:238].all()
+        assert inside.sum() < 50 * 50
 
     def test_errors_are_what_truth_and_prediction_do_not_share(self, tmp_path):
         segmentation = segmentation_run(tmp_path, 1, 10)

@@ -59,6 +59,28 @@ def test_of_many_classes_those_of_the_lowest_auroc_are_drawn(tmp_path):
     assert f"The {SERIES} classes of the lowest AUROC, of 9" in plots[0].note
 
 
+def test_a_class_looks_the_same_in_all_figures(tmp_path):
+    plots, _ = plots_of(tmp_path, "multilabel", 9)
+    roc, precision, calibration, _ = ([(key.name, key.colour, key.dash) for key in plot.legend] for plot in plots)
+    assert roc[:SERIES] == precision[:SERIES] == calibration[:SERIES]
+
+
+def test_calibration_alone_is_that_of_the_first_labels(tmp_path):
+    records = classification_records(60, 70, 9, kind="multilabel")
+    merged = merge(SyntheticRun(records, make_card(kind="multilabel", classes=list("abcdefghi")), 70).write(tmp_path))
+    document = metrics_document(merged, judge(merged, Rules()), ["calibration_error"])
+    plot, _ = classification_plots(merged.columns.cases(), document)
+    assert [key.name for key in plot.legend] == [*"abcdef", "perfect"]
+
+
+def test_a_legends_dashes_are_those_of_the_lines(tmp_path):
+    plot = plots_of(tmp_path, "multilabel", SERIES)[0][0]
+    for key in plot.legend[1:SERIES]:
+        drawn = re.search(rf'stroke-dasharray: ([0-9.,]+);[^"]*var\(--{key.colour}\)', plot.svg)
+        lengths = [[float(each) for each in text] for text in (drawn[1].split(","), key.dash.split())]
+        assert lengths[0] == pytest.approx(lengths[1])
+
+
 def test_scores_that_are_no_probabilities_have_no_calibration():
     generator = np.random.default_rng(0)
     cases = ClassificationCases(

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 import imaging_core.report
 from imaging_core import run
 from imaging_core.inference.ledger import Counts, Record
+from imaging_core.inference.measured import Lesions, Surface, Surfaces
 from steps.gather import main
 from tests.imaging_core.report.synthetic_run import SyntheticRun, classification_records, make_card, segmentation_run
 
@@ -41,6 +42,14 @@ def several_masks() -> SyntheticRun:
     return SyntheticRun(records, make_card("segmentation", "multiclass", CLASSES), 10)
 
 
+def measured(several: SyntheticRun) -> SyntheticRun:
+    """With surfaces of two sides, of one and of none, and lesions."""
+    surface = {0: Surface(2.5, 1.0, 3, 9), 1: Surface(None, None, 0, 4), 2: Surface(None, None, 0, 0)}
+    lesions = {k: Lesions(k, 1, 2) for k in range(3)}
+    records = [replace(each, surface=Surfaces(0.0, "pixels", surface), lesions=lesions) for each in several.records]
+    return replace(several, records=records)
+
+
 def without_truth() -> SyntheticRun:
     whole = classified("multiclass")
     return replace(whole, records=[replace(record, label=None) for record in whole.records])
@@ -52,6 +61,7 @@ RUNS: dict[str, tuple[Callable[[Path], SyntheticRun], tuple[str, ...]]] = {
     "multilabel": (lambda _: classified("multilabel"), ()),
     "masks": (lambda folder: segmentation_run(folder, 12), ()),
     "masks of several classes": (lambda _: several_masks(), ()),
+    "surfaces and lesions": (lambda _: measured(several_masks()), ()),
     "groups": (lambda _: with_features(classified("multiclass")), GROUPED),
     "groups of masks": (lambda folder: with_features(segmentation_run(folder, 12)), GROUPED),
     "incomplete": (lambda _: classified("multiclass", unfinished={1: 0}), ()),

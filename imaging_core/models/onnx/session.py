@@ -1,0 +1,104 @@
+"""onnxruntime with fixed algorithms: one provider, so many threads, nothing that is tuned while it runs. Torch-free."""
+
+from contextlib import ContextDecorator
+from dataclasses import dataclass
+from typing import Any
+
+import onnxruntime
+
+from imaging_core.errors import ConfigurationError, DataError, TemporaryError
+from imaging_core.models.onnx.opening import shortened
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+_NO_CUDA = (
+    "the installed onnxruntime cannot compute on this GPU: it was built without CUDA, or for another CUDA or cuDNN "
+    "than PyTorch's; install the onnxruntime-gpu that fits, or take --device cpu"
+)
+_FATAL = 4
+_MEMORY_IS_FULL = ("BFCArena", "Failed to allocate memory", "bad_alloc", "out of memory", "ALLOC_FAILED")
+_GPU_FAILED = ("CUDA failure", "CUDA error", "CUDNN failure", "CUDNN_STATUS", "CUBLAS failure", "CUBLAS_STATUS")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """Where on a GPU to compute.
+
+    Attributes:
+        index: of the device, as CUDA counts the visible ones.
+        stream: the address of a CUDA stream; never the default one, whose address is 0.
+        tf32: whether convolutions and matrix products may round their factors to TF32.
+    """
+
+    index: int
+    stream: int
+    tf32: bool
+
+
+class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
+    """Turns what onnxruntime raises into MemoryError, TemporaryError (a failing GPU) or DataError (the graph)."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None or not type(error).__module__.startswith("onnxruntime"):
+            return
+        said = str(error)
+        if any(words in said for words in _MEMORY_IS_FULL):
+            raise MemoryError("the memory is full") from error
+        if any(words in said for words in _GPU_FAILED):
+            raise TemporaryError(f"the GPU failed ({shortened(said)}); run the same again") from error
+        said = said.rpartition("Status Message: ")[2]
+        raise DataError(f"{self._where}: onnxruntime cannot run it: {shortened(said)}; export it anew") from error
+
+
+def open_session(model: bytes, threads: int, gpu: Gpu | None, where: str) -> Any:
+    """An ``onnxruntime.InferenceSession`` of a model that :func:`imaging_core.models.onnx.fitting.fitted` gave.
+
+    On a CPU its threads sleep when they have nothing to do: spinning would take time from decoding.
+
+    Args:
+        model: the model's bytes.
+        threads: for computing on a CPU.
+        gpu: where on a GPU; None for the CPU.
+        where: names the model in errors.
+
+    Raises:
+        ConfigurationError: the installed onnxruntime cannot use a GPU.
+        DataError: onnxruntime does not run such a model.
+        MemoryError: there is none for it.
+        TemporaryError: the GPU failed.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.use_deterministic_compute = True
+    options.log_severity_level = _FATAL  # what matters is raised, too
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[str | tuple[str, dict[str, str]]] = [CPU]
+    if gpu is not None:
+        if CUDA not in onnxruntime.get_available_providers():
+            raise ConfigurationError(_NO_CUDA)
+        providers.insert(0, (CUDA, _cuda_options(gpu)))
+    with onnx_errors(where):
+        session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    if gpu is not None and session.get_providers()[0] != CUDA:  # its libraries could not be loaded
+        raise ConfigurationError(_NO_CUDA)
+    return session
+
+
+def _cuda_options(gpu: Gpu) -> dict[str, str]:
+    """Fixed algorithms: convolutions are not tried out, and TF32 only when asked for."""
+    return {
+        "device_id": str(gpu.index),
+        "user_compute_stream": str(gpu.stream),
+        "cudnn_conv_algo_search": "DEFAULT",
+        "use_tf32": str(int(gpu.tf32)),
+        "tunable_op_enable": "0",
+        "arena_extend_strategy": "kSameAsRequested",
+    }
