@@ -22,6 +22,7 @@ def write_dataset(
     images: Sequence[Mapping[str, object]],
     split: Mapping[str, Sequence[int]],
     classes: Sequence[str] = (),
+    features: Sequence[str] = (),
 ) -> None:
     """Write a dataset file, last: its presence means that the images are there.
 
@@ -29,13 +30,17 @@ def write_dataset(
         path: of the file.
         name: of the dataset.
         description: one sentence.
-        images: entries with ``location`` and ``label``.
+        images: entries with ``location``, ``label`` and, where there are features, ``values``.
         split: name to indices into ``images``.
         classes: of a classification dataset.
+        features: what ``values`` are of.
     """
     head = {"name": name, "description": description} | ({"classes": list(classes)} if classes else {})
+    head |= {"features": list(features)} if features else {}
     lines = [yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=1000), "images:\n"]
-    lines += [f"  - location: {entry['location']}\n    label: {entry['label']}\n" for entry in images]
+    for entry in images:
+        lines.append(f"  - location: {entry['location']}\n    label: {entry['label']}\n")
+        lines += [f"    values: {entry['values']}\n"] if "values" in entry else []
     lines.append("split:\n")
     lines += [f"  {part}: [{', '.join(map(str, indices))}]\n" for part, indices in split.items()]
     path.write_text("".join(lines), encoding="utf-8")

@@ -200,8 +200,11 @@ def _show(card: Card, described: dict[str, Any]) -> None:
         ("parameters", f"{described['parameters']:,}"),
         (
             "input",
-            f"{card.batch} x {seen.channels} x {seen.height} x {seen.width}, {seen.resize}, scaling {seen.scaling}",
+            " x ".join(map(str, (card.batch, seen.channels, *seen.size)))
+            + (f", {seen.resize}" if seen.depth is None else "")
+            + f", scaling {seen.scaling}",
         ),
+        ("volumes", _volumes(card)),
         ("normalised", f"mean {seen.mean}, std {seen.std}" if seen.mean or seen.std else ""),
         ("output", f"{card.output.activation}, threshold {card.output.threshold}"),
         ("precision", card.precision),
@@ -218,6 +221,14 @@ def _show(card: Card, described: dict[str, Any]) -> None:
     ]
     print()
     _table(("layer", "kind", "output", "parameters"), layers)
+
+
+def _volumes(card: Card) -> str:
+    seen = card.input
+    if seen.depth is None:
+        return f"slices in {seen.orientation}"
+    step = "their own spacing" if seen.spacing is None else f"{' x '.join(f'{each:g}' for each in seen.spacing)} mm"
+    return f"patches in {seen.orientation} at {step}, overlap {seen.overlap:g}"
 
 
 def _show_onnx(graph: dict[str, Any]) -> None:

@@ -35,7 +35,11 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
     seen = parser.add_argument_group("what it sees")
     seen.add_argument(
-        "--input-size", required=True, type=height_and_width, metavar="HxW", help="height and width, such as 224x224"
+        "--input-size",
+        required=True,
+        type=sides,
+        metavar="HxW",
+        help="height and width, such as 224x224; depth, height and width (64x128x128) of a model that sees volumes",
     )
     seen.add_argument(
         "--channels", required=True, type=positive, help="1 reads images as grey, 3 as RGB, another number as planes"
@@ -62,6 +66,23 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="reduced decodes JPEGs no larger than the input needs (1/2, 1/4 or 1/8): faster, slightly other pixels",
     )
     seen.add_argument("--antialias", action="store_true", help="low-pass before shrinking (bilinear, bicubic)")
+    seen.add_argument(
+        "--orientation",
+        default="RAS",
+        metavar="XYZ",
+        help="of volumes, where columns, rows and slices ascend to: RAS and LPS are axial slices, RSA coronal, "
+        "ASR sagittal (default: RAS)",
+    )
+    seen.add_argument(
+        "--spacing",
+        type=numbers,
+        metavar="S,R,C",
+        help="of three-dimensional models: mm between slices, rows and columns, to which volumes are resampled "
+        "(default: as they are)",
+    )
+    seen.add_argument(
+        "--overlap", type=float, default=0.25, help="of neighbouring patches along each side, 0 to 0.9 (default: 0.25)"
+    )
 
 
 def add_kind_option(parser: argparse._ActionsContainer, **kwargs: Any) -> None:
@@ -82,7 +103,7 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
     Raises:
         UsageError: with every problem.
     """
-    height, width = options.input_size
+    *depth, height, width = options.input_size
     activation = output.get("activation") or ("softmax" if output["kind"] == "multiclass" else "sigmoid")
     values: dict[str, Any] = {
         "name": options.name or options.architecture,
@@ -90,6 +111,7 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
         "task": task,
         "architecture": {"name": options.architecture, "parameters": dict(options.parameter)},
         "input": {
+            "depth": depth[0] if depth else None,
             "height": height,
             "width": width,
             "channels": options.channels,
@@ -99,6 +121,9 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "resize": options.resize,
             "antialias": options.antialias,
             "decode": options.decode,
+            "orientation": options.orientation,
+            "spacing": options.spacing,
+            "overlap": options.overlap,
         },
         "batch": options.batch,
         "output": output | {"activation": activation},
@@ -118,12 +143,12 @@ def usage_errors() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-def height_and_width(text: str) -> tuple[int, int]:
-    """``"192x256"`` gives (192, 256); argparse shows the error of anything else."""
-    height, cross, width = text.partition("x")
-    if not cross:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 224x224")
-    return positive(height), positive(width)
+def sides(text: str) -> tuple[int, ...]:
+    """``"192x256"`` gives (192, 256), ``"64x128x128"`` (64, 128, 128); argparse shows the error of anything else."""
+    parts = text.split("x")
+    if len(parts) not in (2, 3):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 224x224, or DEPTHxHEIGHTxWIDTH")
+    return tuple(positive(part) for part in parts)
 
 
 def names(text: str) -> tuple[str, ...]:

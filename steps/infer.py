@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         const=1.0,
         metavar="TOLERANCE",
         help="measure how far predicted and true borders lie apart, too: HD95, ASSD, and surface Dice with this "
-        "tolerance in pixels (1 when it is left out)",
+        "tolerance (1 when it is left out), in mm of volumes whose spacing is known, else in pixels",
     )
     add("--lesions", action="store_true", help="count the lesions found, missed and imagined, too (segmentation)")
     add(

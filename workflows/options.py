@@ -72,7 +72,8 @@ _GROUP_BY = "metrics also by the values of this feature, such as sex, age or sca
 _METRIC = "only this metric and the one that the report leads with, by its name in metrics.json; repeat for more"
 _PRICE = "what the machine or GPU of one shard costs an hour, such as '2.50 EUR': the report says what was spent"
 _SURFACE_DISTANCES = (
-    "segmentation: HD95, ASSD, and surface Dice with this tolerance in pixels (1 when it is left out); more work"
+    "segmentation: HD95, ASSD, and surface Dice with this tolerance (1 when it is left out), in mm where a spacing is "
+    "known, else in pixels; more work"
 )
 _LESIONS = "segmentation: which lesions (connected components) are found; more work"
 _CASE_NAMES = "name cases in reports by their file (default), or by index only: file names may hold patients' names"

@@ -39,7 +39,8 @@ class Parameters:
         metric: names of the metrics that are wanted; all when it is empty.
         price_per_hour: what the machine of one shard costs, such as ``2.50 EUR``, for the report; None when unknown.
         probabilities: whether probability maps are written too.
-        surface_distances: the tolerance, in pixels, at which surfaces are measured too; None when they are not.
+        surface_distances: the tolerance, in mm where a spacing is known, else in pixels, at which surfaces are measured
+            too; None when they are not.
         lesions: whether lesions are counted too.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 
 from imaging_core.dataset.dtd import read_dataset
-from imaging_core.decode.case import Limits, Pixels, Place
+from imaging_core.decode.case import Limits, ModelInput, Place
 from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
@@ -49,14 +49,14 @@ def main(part: str, folder: str, share: int) -> None:
     intake = Intake(card.input, device)
     numbers = itertools.cycle(mine)
 
-    def decoded() -> tuple[Pixels, tuple[int, ...]]:
+    def decoded() -> tuple[ModelInput, tuple[int, ...]]:
         number = next(numbers)
         sources = (open_source(dataset.resolve(dataset.samples[number].locations[0])),)
         task = fetched(Task(number, str(number), sources, Truth()), limits, DECODERS)
         case = decode_sample(task.images, card.input.channels, limits)
-        return next(case.inputs).pixels, case.size
+        return next(case.inputs), case.size
 
-    together = 1 if decoded()[0].nbytes > GROUP_BYTES else min(MOST_IN_GROUP, card.batch)
+    together = 1 if decoded()[0].pixels.nbytes > GROUP_BYTES else min(MOST_IN_GROUP, card.batch)
 
     def decode() -> int:
         intake.stage([decoded()[0] for _ in range(together)])
@@ -67,7 +67,8 @@ def main(part: str, folder: str, share: int) -> None:
             print(rate(decode))
             return
         ready = [decoded() for _ in range(card.batch)]
-        batch = torch.cat(intake.stage([pixels for pixels, _ in ready])).to(memory_format=torch.channels_last)
+        staged = intake.stage([each for each, _ in ready])
+        batch = torch.cat([each.values for each in staged]).to(memory_format=torch.channels_last)
         network = Network(card, module, device)
         head: Head = (
             SegmentationHead(card, device, limits, DECODERS, probabilities=False)
@@ -78,7 +79,7 @@ def main(part: str, folder: str, share: int) -> None:
         def infer() -> int:
             head.receive(*network(batch))
             for slot, (_, size) in enumerate(ready):
-                results = head.begin("0", size, scored=False)
+                results = head.begin("0", size, None, scored=False)
                 results.put(slot, Place((0,) * len(size), size))
                 results.seal().arrive()
             return len(ready)

@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging_core.decode.sampling import Sampling
+from imaging_core.decode.volume import Grid, Volume
 from imaging_core.store.base import Source
 
 Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
@@ -35,7 +37,11 @@ class CaseError(Exception):
 
 @dataclass(slots=True)
 class Place:
-    """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis."""
+    """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis.
+
+    Of a volume the axes are slices, rows and columns as the model sees them (:class:`imaging_core.decode.volume.Grid`);
+    a patch that is larger than its volume begins before 0.
+    """
 
     offset: tuple[int, ...]
     extent: tuple[int, ...]
@@ -46,12 +52,15 @@ class ModelInput:
     """What the model sees at once, before resizing.
 
     Attributes:
-        pixels: height x width x channels, uint8 in [0, 255], uint16 in [0, 65535] or finite float32.
+        pixels: height x width x channels, of a patch depth x height x width x channels; uint8 in [0, 255], uint16 in
+            [0, 65535] or finite float32.
         place: where it lies in its case.
+        sampling: of a patch, how it is made of the pixels; None when it is the pixels themselves.
     """
 
     pixels: Pixels
     place: Place
+    sampling: Sampling | None = None
 
 
 @dataclass(slots=True)
@@ -59,14 +68,17 @@ class Case:
     """A decoded sample.
 
     Attributes:
-        size: spatial size in pixels, (height, width) of an image; what masks are written at.
+        size: spatial size in pixels, (height, width) of an image, (slices, rows, columns) of a volume's own voxels;
+            what masks are written at.
         count: how many model inputs it has.
         inputs: yields them, once; a large case makes each only when it is asked for.
+        grid: of a volume, how what the model sees lies on its voxels.
     """
 
     size: tuple[int, ...]
     count: int
     inputs: Iterator[ModelInput]
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +120,17 @@ class Decoder(Protocol):
         """Whether a file that starts with these bytes (at least 512, or all of it) is of this format."""
         ...
 
-    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
+    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case | Volume:
         """Decode one sample; ``channels`` is what the model wants (1 grey, 3 RGB, else that many planes).
+
+        Of a volume it gives all channels that there are: how a model looks at a volume is no decoder's business.
 
         Raises:
             CaseError: the sample cannot be decoded, with the kind of failure.
         """
         ...
 
-    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes":
+    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes | Volume":
         """Read a ground truth in its own type.
 
         Args:

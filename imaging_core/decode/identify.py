@@ -14,8 +14,6 @@ _BY_START: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip"),
     (b"PK\x03\x04", "ZIP"),
     (b"%PDF", "PDF"),
-    (b"\x5c\x01\0\0", "NIfTI"),
-    (b"\0\0\x01\x5c", "NIfTI"),
     (b"P1\n", "PNM"), (b"P2\n", "PNM"), (b"P3\n", "PNM"), (b"P4\n", "PNM"), (b"P5\n", "PNM"), (b"P6\n", "PNM"),
 )  # fmt: skip
 _TEXT_CONTROLS = {7, 8, 9, 10, 12, 13, 27}

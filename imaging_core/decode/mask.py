@@ -10,6 +10,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits, Planes
 from imaging_core.decode.raster import grey
 from imaging_core.decode.reading import read_head
 from imaging_core.decode.registry import DECODERS, choose
+from imaging_core.decode.volume import SAME_PLACE, Affine, Volume, farthest_apart, laid_like, spacing
 from imaging_core.store.base import Source
 
 MaskKind = Literal["binary", "multiclass", "multilabel"]
@@ -21,26 +22,42 @@ type: taken for black it would be scored as empty."""
 _AS_MASK = {"unreadable", "unsupported", "not_finite"}
 
 
-def decode_mask(source: Source, limits: Limits, kind: MaskKind, decoders: Sequence[Decoder] = DECODERS) -> NDArray[Any]:
+def decode_mask(
+    source: Source,
+    limits: Limits,
+    kind: MaskKind,
+    decoders: Sequence[Decoder] = DECODERS,
+    *,
+    size: tuple[int, ...] | None = None,
+    affine: Affine | None = None,
+) -> NDArray[Any]:
     """Read one ground truth, at its own size.
+
+    A volume holds class indices (a binary one is true above 0; a multilabel one has a channel for each class), and
+    comes back turned into the orientation of its image.
 
     Args:
         source: the mask file.
         limits: what it may cost.
         kind: what the model's output is.
         decoders: the formats that are known.
+        size: the image's, of a volume (slices, rows, columns).
+        affine: where the image's voxels lie; None when it is no volume, or does not say.
 
     Returns:
-        binary: bool, height x width, true where the grey value is at least half of its type's range.
-        multiclass: integers, height x width, the class indices as they are stored (of a palette, the indices).
-        multilabel: bool, planes x height x width, each plane as a binary mask.
+        binary: bool, of its size, true where the grey value is at least half of its type's range.
+        multiclass: integers, of its size, the class indices as they are stored (of a palette, the indices).
+        multilabel: bool, planes x its size, each plane as a binary mask.
 
     Raises:
-        CaseError: mask_missing, mask_unreadable, mask_value, too_large, out_of_memory or store.
+        CaseError: mask_missing, mask_unreadable, mask_size (of a volume that lies elsewhere than its image),
+            mask_value, too_large, out_of_memory or store.
     """
     try:
         head = read_head(source, limits, "mask")
         planes = choose(head, decoders).mask(source, limits, indices=kind == "multiclass")
+        if isinstance(planes, Volume):
+            return _of_volume(_laid(planes, size, affine), kind)
         if kind == "multiclass":
             return _indices(planes)
         if kind == "multilabel":
@@ -50,6 +67,35 @@ def decode_mask(source: Source, limits: Limits, kind: MaskKind, decoders: Sequen
         if error.kind in _AS_MASK:
             raise CaseError("mask_unreadable", f"mask: {error.reason}") from error
         raise
+
+
+def _laid(mask: Volume, size: tuple[int, ...] | None, affine: Affine | None) -> Volume:
+    """The mask on the image's voxels; of another size it is left as it is, which whoever compares them finds."""
+    if affine is None or mask.affine is None:
+        if size is not None and len(size) == 3 and (affine is None) != (mask.affine is None):
+            raise CaseError("mask_size", "only one of mask and image says where its voxels lie")
+        return mask
+    mask = laid_like(mask, affine)
+    if mask.size == size and mask.affine is not None:
+        apart = farthest_apart(mask.affine, affine, mask.size)
+        if apart > SAME_PLACE * min(spacing(affine)):
+            raise CaseError(
+                "mask_size", f"the mask lies elsewhere than the image: by their affines up to {apart:.3g} mm apart"
+            )
+    return mask
+
+
+def _of_volume(mask: Volume, kind: MaskKind) -> NDArray[Any]:
+    if kind == "multiclass":
+        return _indices(Planes(mask.voxels, mask.colour))
+    if np.issubdtype(mask.voxels.dtype, np.floating) and np.isnan(mask.voxels).any():
+        raise CaseError("mask_value", "the mask holds NaN")
+    positive = mask.voxels > 0
+    if kind == "multilabel":
+        return np.moveaxis(positive, -1, 0)
+    if positive.shape[-1] != 1:
+        raise CaseError("mask_value", f"the mask has {positive.shape[-1]} channels; a binary mask has one")
+    return positive[..., 0]
 
 
 def _truth(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Pixels, Place, Planes
-from imaging_core.decode.reading import Role, read_whole
+from imaging_core.decode.reading import Role, codec_failures, read_whole
 from imaging_core.store.base import Source
 
 MOST_PLANES_AT_FULL_SIZE = 4
@@ -84,16 +84,8 @@ class RasterDecoder:
         data = read_whole(source, limits, role)
         if not self._format.recognises(data):
             raise CaseError("unsupported", f"the planes of this image have different formats; one is {self.name}")
-        try:
+        with codec_failures(self.name, role):
             return self._format.read(data, limits, indices)
-        except CaseError:
-            raise
-        except MemoryError as error:
-            raise CaseError("out_of_memory", f"no memory left to decode this {self.name} {role}") from error
-        except Exception as error:  # damaged data makes codecs raise whatever they like
-            if "memory" in str(error).lower():  # C libraries have words for it of their own
-                raise CaseError("out_of_memory", f"no memory left to decode this {self.name} {role}") from error
-            raise CaseError("unreadable", f"the {self.name} data is truncated or damaged") from error
 
 
 def _together(planes: Sequence[Planes], channels: int) -> Pixels:

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from imaging_core.decode import bmp, jpeg, png, tiff
 from imaging_core.decode.case import Case, CaseError, Decoder, Limits
 from imaging_core.decode.identify import describe
+from imaging_core.decode.nifti import NIFTI
+from imaging_core.decode.present import present
 from imaging_core.decode.raster import RasterDecoder
 from imaging_core.decode.reading import read_head
+from imaging_core.decode.volume import View, Volume
 from imaging_core.store.base import Source
 
 DECODERS: tuple[Decoder, ...] = (
@@ -14,11 +17,16 @@ DECODERS: tuple[Decoder, ...] = (
     RasterDecoder(png),
     RasterDecoder(tiff),
     RasterDecoder(bmp),
+    NIFTI,
 )
 
 
 def decode_sample(
-    sources: Sequence[Source], channels: int, limits: Limits, decoders: Sequence[Decoder] = DECODERS
+    sources: Sequence[Source],
+    channels: int,
+    limits: Limits,
+    decoders: Sequence[Decoder] = DECODERS,
+    view: View = View(),  # noqa: B008 - it is frozen
 ) -> Case:
     """Decode one sample by what its first file holds, whatever its name says.
 
@@ -27,12 +35,18 @@ def decode_sample(
         channels: what the model wants: 1 grey, 3 RGB, another number so many planes.
         limits: what the sample may cost.
         decoders: the formats that are known.
+        view: how the model looks at a volume.
 
     Raises:
         CaseError: missing, unreadable, unsupported, too_large, not_finite, out_of_memory or store.
     """
     head = read_head(sources[0], limits)
-    return choose(head, decoders).decode(sources, channels, limits)
+    decoded = choose(head, decoders).decode(sources, channels, limits)
+    if isinstance(decoded, Volume):
+        return present(decoded, channels, view, limits)
+    if view.patches is not None:
+        raise CaseError("unsupported", "the model sees patches of volumes, and this is an image")
+    return decoded
 
 
 def choose(head: bytes, decoders: Sequence[Decoder] = DECODERS) -> Decoder:

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from imaging_core.inference.network import channels_last
 from imaging_core.models.card import Card
 
 Member = TypeVar("Member")
@@ -15,12 +16,12 @@ class Batch(Generic[Member]):
     """Collects prepared inputs until the card's batch is full. The memory is allocated once."""
 
     def __init__(self, card: Card, device: torch.device) -> None:
-        shape = (card.batch, card.input.channels, card.input.height, card.input.width)
-        self._inputs = torch.zeros(shape, device=device).to(memory_format=torch.channels_last)
+        shape = (card.batch, card.input.channels, *card.input.size)
+        self._inputs = torch.zeros(shape, device=device).to(memory_format=channels_last(card))
         self._members: list[Member] = []
 
     def add(self, members: Sequence[Member], prepared: Tensor) -> int:
-        """Put inputs (n x channels x height x width) into the next places; returns how many there was room for."""
+        """Put inputs (n x channels x the card's sides) into the next places; returns how many there was room for."""
         begin = len(self._members)
         count = min(len(members), len(self._inputs) - begin)
         self._inputs[begin : begin + count] = prepared[:count]

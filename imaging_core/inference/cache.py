@@ -24,6 +24,7 @@ from typing import Any
 import imaging_core
 from imaging_core import run
 from imaging_core.decode.case import Limits
+from imaging_core.decode.volume import Grid
 from imaging_core.errors import DataError, InferenceError, MissingError, TemporaryError
 from imaging_core.inference.entry import FORMAT, Entry
 from imaging_core.inference.head import Head, Sealed
@@ -42,11 +43,13 @@ class Found:
     Attributes:
         size: spatial size in pixels.
         inputs: how many model inputs it had.
+        grid: of a volume, where its voxels lie.
         sealed: its results.
     """
 
     size: tuple[int, ...]
     inputs: int
+    grid: Grid | None
     sealed: Sealed
 
 
@@ -94,14 +97,17 @@ class Cache:
                 self.hits += 1
         return found
 
-    def entry(self, task: Task, size: tuple[int, ...], inputs: int, sealed: Sealed) -> tuple[str, bytes] | None:
+    def entry(
+        self, task: Task, size: tuple[int, ...], grid: Grid | None, inputs: int, sealed: Sealed
+    ) -> tuple[str, bytes] | None:
         """What to :meth:`keep` of a case whose results have arrived, and are good; None when it was found here."""
         with self._lock:
             name = self._missed.pop(task.position, None)
         if name is None or not self._writable:
             return None
         try:
-            return name, Entry(size, inputs, sealed.said()).to_bytes(name)
+            affine = None if grid is None else grid.affine
+            return name, Entry(size, inputs, affine, sealed.said()).to_bytes(name)
         except MemoryError:
             return None
 
@@ -122,7 +128,8 @@ class Cache:
             return None
         try:
             entry = Entry.from_bytes(name, data)
-            return Found(entry.size, entry.inputs, self._head.recall(case, entry.size, entry.said))
+            grid = Grid(entry.affine) if len(entry.size) == 3 else None
+            return Found(entry.size, entry.inputs, grid, self._head.recall(case, entry.size, grid, entry.said))
         except DataError:
             return None
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.decode.volume import Grid
 from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
 from imaging_core.inference.head import Outcome, Said
@@ -33,11 +34,11 @@ class ClassificationHead:
         """Send the scores of the whole batch to the host at once."""
         self.batch = _Batch(self.card.output, self.device.download(activated), self.device.download(finite))
 
-    def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
+    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
         """Start a case."""
         return _Scores(self)
 
-    def recall(self, case: str, size: tuple[int, ...], said: Said) -> "_SealedScores":  # noqa: ARG002 - the protocol's
+    def recall(self, case: str, size: tuple[int, ...], grid: Grid | None, said: Said) -> "_SealedScores":  # noqa: ARG002 - the protocol's
         """A case whose scores are known."""
         output = self.card.output
         expected = {"scores": ("float32", (output.channels,))}

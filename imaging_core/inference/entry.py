@@ -1,8 +1,8 @@
 """One entry of the cache as bytes: what the model said of one case, with a digest of it. Nothing in it can be executed.
 
 Three parts: the SHA-256 of the entry's name and of what follows, as hexadecimal digits; a line of JSON with the case's
-size, its number of model inputs, and name, type, shape and length of each array; the arrays. Truth values are packed
-eight to a byte, they and small integers are deflated, floats stay as they are.
+size, its number of model inputs, the affine of a volume, and name, type, shape and length of each array; the arrays.
+Truth values are packed eight to a byte, they and small integers are deflated, floats stay as they are.
 """
 
 import hashlib
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core import run
+from imaging_core.decode.volume import Affine
 from imaging_core.errors import DataError
 from imaging_core.inference.head import Said
 
-FORMAT = 1
+FORMAT = 2
 """Part of what an entry's name is made from: another format never meets entries of this one."""
 
 _DIGITS = hashlib.sha256().digest_size * 2
@@ -33,18 +34,21 @@ class Entry:
     Attributes:
         size: spatial size in pixels.
         inputs: how many model inputs it had.
+        affine: of a volume that says so, where its voxels lie.
         said: what the model said.
     """
 
     size: tuple[int, ...]
     inputs: int
+    affine: Affine | None
     said: Said
 
     def to_bytes(self, name: str) -> bytes:
         """The entry under this name."""
         packed = {key: _pack(values) for key, values in self.said.items()}
         arrays = [[key, values.dtype.str, values.shape, len(packed[key])] for key, values in self.said.items()]
-        head = run.to_json_line({"size": self.size, "inputs": self.inputs, "arrays": arrays})
+        affine = None if self.affine is None else self.affine.tolist()
+        head = run.to_json_line({"size": self.size, "inputs": self.inputs, "affine": affine, "arrays": arrays})
         content = head + b"".join(packed.values())
         return _digest(name, content) + content
 
@@ -61,7 +65,8 @@ class Entry:
             for key, dtype, shape, length in head["arrays"]:
                 said[str(key)] = _unpack(content[start : start + length], dtype, shape)
                 start += length
-            return cls(tuple(map(int, head["size"])), int(head["inputs"]), said)
+            affine = None if head["affine"] is None else np.array(head["affine"], dtype=np.float64).reshape(4, 4)
+            return cls(tuple(map(int, head["size"])), int(head["inputs"]), affine, said)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error) as error:
             raise DataError("not an entry") from error
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.decode.volume import Grid
 from imaging_core.inference.task import Truth
 
 Said = Mapping[str, NDArray[np.bool_ | np.uint8 | np.float32]]
@@ -79,10 +80,13 @@ class Head(Protocol):
         """Take the outputs of one batch, as :class:`imaging_core.inference.network.Network` gives them."""
         ...
 
-    def begin(self, case: str, size: tuple[int, ...], *, scored: bool) -> CaseResults:
-        """Start a case of this full size; ``scored`` when it has a ground truth, or may get one in another run."""
+    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> CaseResults:
+        """Start a case of this full size, a volume on this grid.
+
+        ``scored`` says that it has a ground truth, or may get one in another run.
+        """
         ...
 
-    def recall(self, case: str, size: tuple[int, ...], said: Said) -> Sealed:
+    def recall(self, case: str, size: tuple[int, ...], grid: Grid | None, said: Said) -> Sealed:
         """A case of this full size of which the model said this before; DataError when that does not fit the head."""
         ...

@@ -2,17 +2,34 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from imaging_core.decode.case import Pixels
+from imaging_core.decode.case import ModelInput
+from imaging_core.decode.sampling import Sampling
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.preprocess import Preprocess
 from imaging_core.models.card import Input
 
 _PARALLEL = 1024 * 1024
 """Elements that PyTorch shares between all threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Inputs side by side, where the device can fetch them from.
+
+    Attributes:
+        values: n x (depth x) height x width x channels, or prepared.
+        sampling: how the patches are still to be made of them.
+    """
+
+    values: Tensor
+    sampling: Sampling | None = None
 
 
 class Intake:
@@ -35,23 +52,27 @@ class Intake:
         if self._ahead:
             torch.zeros(_PARALLEL).add_(1)
 
-    def stage(self, pixels: Sequence[Pixels]) -> list[Tensor]:
-        """Images ready to be taken, neighbours of one shape and type as one block. For any thread.
-
-        Args:
-            pixels: each height x width x channels.
+    def stage(self, inputs: Sequence[ModelInput]) -> list[Staged]:
+        """Inputs ready to be taken, neighbours of one shape and type as one block. For any thread.
 
         Returns:
-            Blocks in the same order, of one image or many along their first axis.
+            Blocks in the same order, of one input or many along their first axis.
 
         Raises:
             MemoryError: there is no room.
         """
-        alike = [list(group) for _, group in itertools.groupby(pixels, key=lambda each: (each.shape, each.dtype))]
+        blocks = []
         with device_errors():
-            staged = [self._device.stage(group) for group in alike]
-            return [self._prepare(block) for block in staged] if self._ahead else staged
+            for (_, _, sampling), group in itertools.groupby(inputs, key=_likeness):
+                values = self._device.stage([each.pixels for each in group])
+                blocks.append(Staged(self._prepare(values, sampling)) if self._ahead else Staged(values, sampling))
+        return blocks
 
-    def take(self, block: Tensor) -> Tensor:
-        """The prepared inputs of a block on the device: n x channels x height x width of the card, float32."""
-        return block if self._ahead else self._prepare(self._device.upload(block))
+    def take(self, block: Staged) -> Tensor:
+        """The prepared inputs of a block on the device: n x channels x the card's sides, float32."""
+        return block.values if self._ahead else self._prepare(self._device.upload(block.values), block.sampling)
+
+
+def _likeness(each: ModelInput) -> tuple[tuple[int, ...], np.dtype[Any], Sampling | None]:
+    """What is the same for all inputs of a block; a patch that is sampled has its own."""
+    return each.pixels.shape, each.pixels.dtype, each.sampling

@@ -16,7 +16,13 @@ from imaging_core.models.card import Output
 Mask = NDArray[np.bool_]
 
 
-def measure(mask: NDArray[Any], truth: NDArray[Any], output: Output, wanted: Measures) -> dict[str, Any]:
+def measure(
+    mask: NDArray[Any],
+    truth: NDArray[Any],
+    output: Output,
+    wanted: Measures,
+    spacing: tuple[float, ...] | None = None,
+) -> dict[str, Any]:
     """The ledger's fields ``surface`` and ``lesions``, those that are wanted.
 
     Args:
@@ -24,6 +30,7 @@ def measure(mask: NDArray[Any], truth: NDArray[Any], output: Output, wanted: Mea
         truth: the same; of pixels that are ``output.ignore`` there, no class has any on either side.
         output: the card's.
         wanted: which ones.
+        spacing: from a voxel's centre to the next along each axis, in mm; None where distances are in pixels.
     """
     if not wanted:
         return {}
@@ -35,12 +42,12 @@ def measure(mask: NDArray[Any], truth: NDArray[Any], output: Output, wanted: Mea
     for index, predicted, true in _classes(mask, truth, output):
         sides = _cropped(predicted, true)
         if wanted.surface_tolerance is not None:
-            surfaces[index] = compare_surfaces(*sides, wanted.surface_tolerance)
+            surfaces[index] = compare_surfaces(*sides, wanted.surface_tolerance, spacing)
         if wanted.lesions:
             lesions[index] = count_lesions(*sides)
     fields: dict[str, Any] = {}
     if wanted.surface_tolerance is not None:
-        fields["surface"] = Surfaces(wanted.surface_tolerance, "pixels", surfaces)
+        fields["surface"] = Surfaces(wanted.surface_tolerance, "pixels" if spacing is None else "mm", surfaces)
     if wanted.lesions:
         fields["lesions"] = lesions
     return fields

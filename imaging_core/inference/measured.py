@@ -7,9 +7,10 @@ gather only adds up: nothing here imports torch or scipy.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-Unit = Literal["pixels"]
+Unit = Literal["pixels", "mm"]
+UNITS: frozenset[str] = frozenset(get_args(Unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,8 @@ class Measures:
     """What is asked for; false when nothing is.
 
     Attributes:
-        surface_tolerance: for surface distances, how far apart counts as the same place, in pixels; None for no
-            surface distances.
+        surface_tolerance: for surface distances, how far apart counts as the same place, in mm where a case's spacing
+            is known, else in pixels; None for no surface distances.
         lesions: whether lesions are counted.
     """
 
@@ -81,7 +82,7 @@ class Surfaces:
     def from_json(cls, values: Mapping[str, Any]) -> "Surfaces":
         """Read what :meth:`to_json` gave; ValueError, TypeError or AttributeError when it is something else."""
         surfaces = cls(**{**values, "classes": {int(k): Surface(*each) for k, each in values["classes"].items()}})
-        if surfaces.unit != "pixels" or not _is_distance(surfaces.tolerance):
+        if surfaces.unit not in UNITS or not _is_distance(surfaces.tolerance):
             raise ValueError("a surface's tolerance or unit is none")
         for each in surfaces.classes.values():
             distances = [value for value in (each.hd95, each.assd) if value is not None]

@@ -8,24 +8,29 @@ from imaging_core.inference.device import Device
 from imaging_core.models.card import Card
 
 
+def channels_last(card: Card) -> torch.memory_format:
+    """How inputs and weights of this model lie in memory."""
+    return torch.channels_last if card.input.depth is None else torch.channels_last_3d
+
+
 class Network:
     """A model on its device, in inference mode."""
 
     def __init__(self, card: Card, module: nn.Module, device: Device) -> None:
         self._card = card
         self._device = device
-        self._module = module.to(device.torch, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._module = module.to(device.torch, memory_format=channels_last(card)).eval()  # type: ignore[call-overload]
 
     def __call__(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Run one batch.
 
         Args:
-            batch: batch x channels x height x width, float32, of the card's shape.
+            batch: batch x channels x (depth x) height x width, float32, of the card's shape.
 
         Returns:
-            The activated output, float32, batch x classes (classification) or batch x classes x height x width
-            (segmentation; the network's own height and width); and per input whether all that the network returned
-            is finite.
+            The activated output, float32, batch x classes (classification) or batch x classes x (depth x) height x
+            width (segmentation; of images the network's own height and width, of patches the card's); and per input
+            whether all that the network returned is finite.
 
         Raises:
             DataError: the network returns another shape than the card says.
@@ -44,9 +49,12 @@ class Network:
                 return returned, finite
 
     def _check(self, returned: Tensor) -> None:
-        axes = 4 if self._card.task == "segmentation" else 2
-        expected = (self._card.batch, self._card.output.channels)
-        if returned.ndim != axes or tuple(returned.shape[:2]) != expected:
+        side = self._card.input
+        axes = 2 + len(side.size) * (self._card.task == "segmentation")
+        expected: tuple[int, ...] = (self._card.batch, self._card.output.channels)
+        if axes == 5:
+            expected += side.size
+        if returned.ndim != axes or tuple(returned.shape[: len(expected)]) != expected:
             raise DataError(
                 f"model {self._card.name!r} returns {tuple(returned.shape)}, but a {self._card.task} model with "
                 f"{self._card.output.channels} output channels returns {axes} axes that start with {expected}"

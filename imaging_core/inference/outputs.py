@@ -10,8 +10,11 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from imaging_core.decode.volume import Affine, spacing
+
 _GREY, _EIGHT_BIT, _UP = 0, 8, 2
 _ZLIB_LEVEL = 2
+_NIFTI_1 = 2**15
 
 
 def to_png(values: NDArray[np.uint8]) -> bytes:
@@ -43,6 +46,33 @@ def to_tiff(pages: NDArray[Any]) -> bytes:
         software=False,
     )
     return file.getvalue()
+
+
+def to_nifti(voxels: NDArray[Any], affine: Affine | None) -> bytes:
+    """A gzipped NIfTI of uint8 or float32 values, slices x rows x columns, or with channels as a fourth axis.
+
+    sform and, where rotation and spacing can tell it, qform hold the affine. NIfTI-1, or NIfTI-2 where a side is longer
+    than that can say.
+    """
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    shape = (*voxels.shape[2::-1], *voxels.shape[3:])
+    header: Any = (Nifti1Header if max(shape) < _NIFTI_1 else Nifti2Header)()  # type: ignore[no-untyped-call]
+    header.set_data_shape(shape)
+    header.set_data_dtype(voxels.dtype)
+    header.set_xyzt_units("mm")
+    if affine is not None:
+        upright = affine[:, [2, 1, 0, 3]]
+        header.set_qform(upright, code="scanner")
+        if not np.allclose(header.get_qform(), upright, rtol=0, atol=1e-3 * min(spacing(affine))):
+            header.set_qform(None, code="unknown")
+        header.set_sform(upright, code="scanner")
+    header["vox_offset"] = header.single_vox_offset
+    planes = voxels if voxels.ndim == 3 else np.moveaxis(voxels, -1, 0)
+    no_extensions = bytes(header.single_vox_offset - header.sizeof_hdr)
+    data = b"".join((header.binaryblock, no_extensions, np.ascontiguousarray(planes).data))
+    return bytes(imagecodecs.gzip_encode(data, _ZLIB_LEVEL))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

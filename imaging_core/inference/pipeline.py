@@ -115,7 +115,7 @@ class Pipeline:
         self._settings, self._write, self._log, self._cache = settings, write, log, cache
         self._tell_outside = tell
         self._intake = Intake(card.input, device)
-        self._channels = card.input.channels
+        self._channels, self._view = card.input.channels, card.input.view
         self._batch: Batch[Member] = Batch(card, device.torch)
         self._batches = log.batches
         self._group = min(MOST_IN_GROUP, card.batch)
@@ -190,7 +190,8 @@ class Pipeline:
             misses.add(task, held_bytes(task))
         else:
             self._log.expect(-1)
-            hits.add(Complete(OpenCase(task, found.size, found.inputs), found.sealed), found.sealed.weight)
+            case = OpenCase(task, found.size, found.inputs, found.grid)
+            hits.add(Complete(case, found.sealed), found.sealed.weight)
 
     def _decode(self) -> None:
         self._intake.begin_thread()
@@ -205,8 +206,8 @@ class Pipeline:
         settings = self._settings
         case = None
         try:
-            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders)
-            case = OpenCase(task, decoded.size, decoded.count)
+            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders, self._view)
+            case = OpenCase(task, decoded.size, decoded.count, decoded.grid)
             if decoded.count != 1:
                 self._log.expect(decoded.count - 1)
             given = 0
@@ -214,7 +215,7 @@ class Pipeline:
                 if case.failed:
                     break
                 given += 1
-                outlet.add(Decoded((case, each.place), each.pixels), each.pixels.nbytes)
+                outlet.add(Decoded(case, each), each.pixels.nbytes)
             if not case.failed and (given != decoded.count or not given):
                 raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
         except (CaseError, MemoryError) as error:
@@ -225,18 +226,18 @@ class Pipeline:
 
     def _stage(self, group: list[Decoded]) -> None:
         try:
-            blocks = self._intake.stage([each.pixels for each in group])
+            blocks = self._intake.stage([each.input for each in group])
         except MemoryError as error:
             if len(group) > 1:
                 for each in group:
                     self._stage([each])
-            elif (case := group[0].member[0]).fail():
+            elif (case := group[0].case).fail():
                 self._fail(case.task, error)
             return
-        members = iter([each.member for each in group])
+        members = iter([(each.case, each.input.place) for each in group])
         for staged in blocks:
-            block = Block(list(islice(members, len(staged))), staged)
-            self._inputs.put(block, staged.nbytes, count=len(staged))
+            count = len(staged.values)
+            self._inputs.put(Block(list(islice(members, count)), staged), staged.values.nbytes, count=count)
 
     def _compute(self, pending: PendingSignal) -> None:
         outlet: Outlet[Complete] = Outlet(lambda group, weight: self._hand_on(group, weight, pending), self._group)
@@ -297,7 +298,7 @@ class Pipeline:
             with device_errors():
                 if case.results is None:
                     scored = case.task.truth.known or self._cache is not None
-                    case.results = self._head.begin(case.task.case, case.size, scored=scored)
+                    case.results = self._head.begin(case.task.case, case.size, case.grid, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
                 if case.put < case.count:
@@ -348,7 +349,7 @@ class Pipeline:
     def _hand_to(self, cache: Cache, group: list[Complete], results: list[Result]) -> None:
         for done, result in zip(group, results, strict=True):
             if isinstance(result.end, Outcome):
-                entry = cache.entry(result.task, result.size, result.inputs, done.sealed)
+                entry = cache.entry(result.task, done.case.size, done.case.grid, result.inputs, done.sealed)
                 if entry is not None:
                     self._to_keep.put(entry, len(entry[1]))
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imaging_core.decode.sampling import Sampling
+from imaging_core.inference.resample import interpolate, surround
 from imaging_core.models.card import Input
 
 LARGEST_SCRATCH = 32 * 1024 * 1024
@@ -24,20 +26,24 @@ class Preprocess:
     def __init__(self, card: Input, device: torch.device) -> None:
         self._card = card
         self._scratch = _Scratch() if device.type == "cpu" and _looks_at_few_rows(card) else None
-        self._mean = _per_channel(card.mean, device)
-        self._std = _per_channel(card.std, device)
+        self._mean = _per_channel(card.mean, len(card.size), device)
+        self._std = _per_channel(card.std, len(card.size), device)
 
-    def __call__(self, block: Tensor) -> Tensor:
+    def __call__(self, block: Tensor, sampling: Sampling | None = None) -> Tensor:
         """Prepare images of one shape. What becomes of one depends on no other.
 
         Args:
-            block: n x height x width x channels on the model's device; uint8, uint16 or float32.
+            block: n x (depth x) height x width x channels on the model's device; uint8, uint16 or float32.
+            sampling: how patches are made of it; None when it holds them.
 
         Returns:
-            n x channels x card.height x card.width, float32.
+            n x channels x (card.depth x) card.height x card.width, float32.
         """
         card = self._card
-        if tuple(block.shape[1:3]) == (card.height, card.width):
+        if card.depth is not None:
+            images = block.to(torch.float32).permute(0, 4, 1, 2, 3)
+            images = images if sampling is None else interpolate(images, sampling)
+        elif tuple(block.shape[1:3]) == (card.height, card.width):
             images = block.to(torch.float32).permute(0, 3, 1, 2)
         elif len(block) == 1:
             images = self._resized(block[0])
@@ -51,7 +57,7 @@ class Preprocess:
             images = images - self._mean
         if self._std is not None:
             images = images / self._std
-        return images
+        return images if sampling is None else surround(images, sampling)
 
     def _resized(self, pixels: Tensor) -> Tensor:
         """1 x channels x card.height x card.width, float32, with the values of the file."""
@@ -114,5 +120,7 @@ def _rows_used(height: int, rows: int) -> Tensor:
     return torch.from_numpy(np.unique(np.concatenate([around, around + 1]).clip(0, height - 1).astype(np.int64)))
 
 
-def _per_channel(values: tuple[float, ...] | None, device: torch.device) -> Tensor | None:
-    return None if values is None else torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
+def _per_channel(values: tuple[float, ...] | None, axes: int, device: torch.device) -> Tensor | None:
+    if values is None:
+        return None
+    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, *[1] * axes)

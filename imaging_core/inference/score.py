@@ -12,7 +12,8 @@ from imaging_core.models.card import Output
 POSITIVE = 1
 """The class index of a binary model's foreground."""
 
-_ROWS = 512
+_SLAB = 2**20
+"""Values that are counted at once, with wide indices."""
 
 
 def count(mask: NDArray[Any], truth: NDArray[Any], output: Output) -> dict[int, Counts]:
@@ -29,7 +30,8 @@ def count(mask: NDArray[Any], truth: NDArray[Any], output: Output) -> dict[int, 
     if output.kind == "multilabel" and truth.ndim == mask.ndim and len(truth) != len(mask):
         raise CaseError("mask_value", f"the mask has {len(truth)} planes, the model {len(mask)} classes")
     if truth.shape != mask.shape:
-        raise CaseError("mask_size", f"the mask has {_size(truth)} pixels, the image {_size(mask)}")
+        planes = output.kind == "multilabel"
+        raise CaseError("mask_size", f"the mask has {_size(truth, planes)} pixels, the image {_size(mask, planes)}")
     match output.kind:
         case "binary":
             return {POSITIVE: _binary(mask, truth)}
@@ -60,10 +62,11 @@ def _binary(mask: NDArray[Any], truth: NDArray[Any]) -> Counts:
 
 
 def _confusion(mask: NDArray[Any], truth: NDArray[Any], classes: int, ignore: int | None) -> NDArray[np.int64]:
-    """Truth x prediction, counted in slabs of rows, so that the wide indices never cover a whole image."""
+    """Truth x prediction, counted in slabs of rows or slices, so that wide indices never cover a whole case."""
     total = np.zeros((classes, classes), np.int64)
-    for start in range(0, len(mask), _ROWS):
-        true, predicted = truth[start : start + _ROWS].ravel(), mask[start : start + _ROWS].ravel()
+    rows = max(1, _SLAB * len(mask) // mask.size)
+    for start in range(0, len(mask), rows):
+        true, predicted = truth[start : start + rows].ravel(), mask[start : start + rows].ravel()
         if ignore is not None:
             scored = true != ignore
             true, predicted = true[scored], predicted[scored]
@@ -90,5 +93,5 @@ def _of_confusion(confusion: NDArray[np.int64]) -> dict[int, Counts]:
     return counts
 
 
-def _size(array: NDArray[Any]) -> str:
-    return " x ".join(str(side) for side in array.shape[-2:])
+def _size(array: NDArray[Any], planes: bool) -> str:
+    return " x ".join(str(side) for side in array.shape[planes:])

@@ -3,10 +3,10 @@
 import threading
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from imaging_core.decode.case import Pixels, Place
+from imaging_core.decode.case import ModelInput, Place
+from imaging_core.decode.volume import Grid
 from imaging_core.inference.head import CaseResults, Sealed
+from imaging_core.inference.intake import Staged
 from imaging_core.inference.task import Task
 
 
@@ -17,15 +17,16 @@ class OpenCase:
         task: what it is.
         size: its spatial size in pixels.
         count: how many inputs it has.
+        grid: of a volume, how its inputs lie on its voxels.
         results: what has come back so far; None before the first.
         put: how many of its inputs have come back.
         failed: whether no more is to be made of it.
     """
 
-    __slots__ = ("_lock", "count", "failed", "put", "results", "size", "task")
+    __slots__ = ("_lock", "count", "failed", "grid", "put", "results", "size", "task")
 
-    def __init__(self, task: Task, size: tuple[int, ...], count: int) -> None:
-        self.task, self.size, self.count = task, size, count
+    def __init__(self, task: Task, size: tuple[int, ...], count: int, grid: Grid | None = None) -> None:
+        self.task, self.size, self.count, self.grid = task, size, count, grid
         self.results: CaseResults | None = None
         self.put = 0
         self.failed = False
@@ -46,8 +47,8 @@ Member = tuple[OpenCase, Place]
 class Decoded:
     """An input as it was decoded."""
 
-    member: Member
-    pixels: Pixels
+    case: OpenCase
+    input: ModelInput
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Block:
     """Inputs of one shape, staged for the device side by side."""
 
     members: list[Member]
-    staged: Tensor
+    staged: Staged
 
 
 @dataclass(slots=True)

@@ -190,7 +190,7 @@ def _cases(columns: Columns, rows: NDArray[np.int64]) -> ClassificationCases | S
 
 
 def _tolerance(columns: Columns) -> object:
-    return columns.measured.setting if isinstance(columns, SegmentationColumns) else None
+    return (columns.measured.tolerance, *columns.measured.units) if isinstance(columns, SegmentationColumns) else None
 
 
 def _without_borders(cases: ClassificationCases | SegmentationCases) -> ClassificationCases | SegmentationCases:

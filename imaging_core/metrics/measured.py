@@ -15,7 +15,7 @@ class Measured:
     """Of scored cases, in their order; None where it was not measured of all scored cases of the run.
 
     Attributes:
-        distances: float64, cases x classes x 2 (HD95, ASSD), NaN where undefined.
+        distances: float64, cases x classes x 2 (HD95, ASSD) in one unit, NaN where undefined.
         borders: int64, cases x classes x 4: border pixels of both sides, as true positives those within the tolerance
             of the other side, as false negatives the others.
         lesions: int64, cases x classes x 4: true lesions found, predicted ones that are none, true ones missed, 0.
@@ -30,7 +30,8 @@ class MeasuredColumns:
     """What the ledgers say of every row; without memory until the first record that has something.
 
     Attributes:
-        setting: tolerance of the surface distances and their unit; None while no record has any.
+        tolerance: of the surface distances, in the unit of each; None while no record has any.
+        in_mm: of which rows distances are in mm; of the others that have some, in pixels.
         surfaces: which rows have surface distances.
         counted: of which rows lesions were counted.
         distances: float64, rows x classes x 2 (HD95, ASSD), NaN where undefined or unknown.
@@ -40,7 +41,8 @@ class MeasuredColumns:
 
     def __init__(self, rows: int, indices: tuple[int, ...]) -> None:
         self._indices = indices
-        self.setting: tuple[float, Unit] | None = None
+        self.tolerance: float | None = None
+        self.in_mm = np.zeros(rows, dtype=np.bool_)
         self.surfaces = np.zeros(rows, dtype=np.bool_)
         self.counted = np.zeros(rows, dtype=np.bool_)
         self.distances = np.zeros((0, len(indices), 2))
@@ -51,18 +53,19 @@ class MeasuredColumns:
         """Take over a scored record; ValueError when it does not fit the model, or the records before."""
         shape = (len(self.counted), len(self._indices))
         if record.surface is not None:
-            setting = record.surface.tolerance, record.surface.unit
-            if self.setting is None:
-                self.setting = setting
+            tolerance = record.surface.tolerance
+            if self.tolerance is None:
+                self.tolerance = tolerance
                 self.distances = np.full((*shape, 2), np.nan)
                 self.borders = np.zeros((*shape, 4), dtype=np.int64)
-            if setting != self.setting:
-                raise ValueError(f"surfaces at a tolerance of {setting[0]:g} where others have {self.setting[0]:g}")
+            if tolerance != self.tolerance:
+                raise ValueError(f"surfaces at a tolerance of {tolerance:g} where others have {self.tolerance:g}")
             self._check("surfaces", record.surface.classes)
             of = [record.surface.classes[k] for k in self._indices]
             self.distances[row] = [_distances(each) for each in of]
             self.borders[row] = [(each.within, 0, each.of - each.within, 0) for each in of]
             self.surfaces[row] = True
+            self.in_mm[row] = record.surface.unit == "mm"
         if record.lesions is not None:
             if not len(self.lesions):
                 self.lesions = np.zeros((*shape, 4), dtype=np.int64)
@@ -70,9 +73,16 @@ class MeasuredColumns:
             self.lesions[row] = [(*record.lesions[k], 0) for k in self._indices]
             self.counted[row] = True
 
+    @property
+    def units(self) -> dict[Unit, int]:
+        """How many rows have distances in each unit; none that no row has."""
+        in_mm = int(self.in_mm.sum())
+        counts: dict[Unit, int] = {"mm": in_mm, "pixels": int(self.surfaces.sum()) - in_mm}
+        return {unit: count for unit, count in counts.items() if count}
+
     def of(self, keep: NDArray[np.bool_], scored: NDArray[np.bool_]) -> Measured:
-        """What is known of the rows marked by ``keep``, as far as it is known of all scored ones."""
-        surfaces = scored.any() and bool(self.surfaces[scored].all())
+        """What is known of the rows marked by ``keep``, as far as it is known of all scored ones, in one unit."""
+        surfaces = scored.any() and bool(self.surfaces[scored].all()) and len(self.units) == 1
         counted = scored.any() and bool(self.counted[scored].all())
         return Measured(
             self.distances[keep] if surfaces else None,

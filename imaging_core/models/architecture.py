@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from torch import nn
@@ -41,14 +41,16 @@ class Architecture(Generic[P]):
         task: what it is made for.
         parameters: the model of its own parameters, each with a description and a default.
         build: makes the network for an input, a number of output channels and the parameters. It maps float32
-            N x input.channels x input.height x input.width to N x channels (classification) or N x channels x
-            input.height x input.width (segmentation), without the activation. Raises UnfitInputError.
+            N x input.channels x input.size to N x channels (classification) or N x channels x input.size
+            (segmentation), without the activation. Raises UnfitInputError.
+        axes: of its input: 2 of images, 3 of patches of volumes.
     """
 
     summary: str
     task: Task
     parameters: type[P]
     build: Callable[[Input, int, P], nn.Module]
+    axes: Literal[2, 3] = 2
 
 
 AnyArchitecture = Architecture[Any]
@@ -62,10 +64,10 @@ def require_at_least(card: Input, side: int) -> None:
 
 
 def require_multiple(card: Input, factor: int) -> None:
-    """Raise UnfitInputError when the input's height or width is not a multiple of ``factor`` pixels."""
-    for name in ("height", "width"):
+    """Raise UnfitInputError when a side of the input is not a multiple of ``factor`` pixels."""
+    for name in ("depth", "height", "width"):
         value = getattr(card, name)
-        if value % factor:
+        if value is not None and value % factor:
             below, above = value // factor * factor, (value // factor + 1) * factor
             nearest = f"{below} or {above}" if below else str(above)
             raise UnfitInputError(f"input.{name} is {value}, not a multiple of {factor}; make it {nearest}")

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from imaging_core.decode.volume import DIRECTIONS, Patches, View
 from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
 
@@ -20,6 +21,7 @@ ONNX = "onnx"
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Side = Annotated[int, Field(ge=1, le=16384)]
+Step = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -51,6 +53,15 @@ class Input(_Part):
         antialias: low-pass when shrinking (bilinear and bicubic only).
         decode: ``full`` decodes every pixel; ``reduced`` decodes a JPEG at the smallest of libjpeg's scales (1/2, 1/4,
             1/8) that is no smaller than the input: faster, with slightly other pixels.
+        orientation: of volumes: three letters, where columns, rows and slices ascend to (R right, L left, A anterior, P
+            posterior, S superior, I inferior). Volumes are turned into it, to the nearest axis, and seen slice by
+            slice: RAS and LPS are axial (LPS as DICOM lays out axial slices), RSA coronal, ASR sagittal.
+        depth: slices of a patch: the model is three-dimensional and sees patches of depth x height x width voxels,
+            which are cut out of the volume and never stretched. None: it sees images and slices.
+        spacing: of the patches' voxels along slices, rows and columns, in mm; volumes are resampled to it linearly,
+            and what the model says back to their own voxels. None takes them as they are.
+        overlap: of neighbouring patches along each side; where they overlap, what the model says is averaged with a
+            Gaussian weight.
     """
 
     height: Side
@@ -62,11 +73,42 @@ class Input(_Part):
     resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
+    orientation: str = "RAS"
+    depth: Side | None = None
+    spacing: tuple[Step, Step, Step] | None = None
+    overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(Depth,) height and width of what the network takes."""
+        return (self.height, self.width) if self.depth is None else (self.depth, self.height, self.width)
 
     @property
     def reduce_to(self) -> tuple[int, int] | None:
         """What :attr:`imaging_core.decode.case.Limits.reduce_to` is for this model."""
         return (self.height, self.width) if self.decode == "reduced" else None
+
+    @property
+    def view(self) -> View:
+        """How this model looks at volumes."""
+        if self.depth is None:
+            return View(self.orientation)
+        return View(self.orientation, Patches((self.depth, self.height, self.width), self.overlap, self.spacing))
+
+    @model_validator(mode="after")
+    def _each_axis_once(self) -> "Input":
+        axes = [DIRECTIONS[letter][0] for letter in self.orientation if letter in DIRECTIONS]
+        if len(self.orientation) != 3 or sorted(axes) != [0, 1, 2]:
+            raise ValueError(
+                f"orientation {self.orientation!r} does not have one letter each of R or L, A or P, S or I, such as RAS"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patches(self) -> "Input":
+        if self.depth is None and self.spacing is not None:
+            raise ValueError("spacing is for models that see patches of volumes; give depth, too, or leave it out")
+        return self
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Input":

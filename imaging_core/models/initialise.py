@@ -22,12 +22,12 @@ def initialise(skeleton: nn.Module, seed: int) -> nn.Module:
     with torch.no_grad():
         for module in skeleton.modules():
             match module:
-                case nn.Conv2d() | nn.ConvTranspose2d() | nn.Linear():
+                case nn.Conv2d() | nn.Conv3d() | nn.ConvTranspose2d() | nn.ConvTranspose3d() | nn.Linear():
                     bound = math.sqrt(6 / _fan_in(module))
                     module.weight.uniform_(generator=random).mul_(2 * bound).sub_(bound)
                     if module.bias is not None:
                         module.bias.zero_()
-                case nn.BatchNorm2d():
+                case nn.BatchNorm2d() | nn.BatchNorm3d():
                     module.reset_parameters()
                 case _ if any(True for _ in module.parameters(recurse=False)):
                     raise TypeError(f"no rule for the first weights of {type(module).__name__}")
@@ -37,9 +37,9 @@ def initialise(skeleton: nn.Module, seed: int) -> nn.Module:
     return skeleton
 
 
-def _fan_in(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> int:
+def _fan_in(module: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear) -> int:
     """How many inputs one output sums."""
     weight: Tensor = module.weight
-    if isinstance(module, nn.ConvTranspose2d):  # inputs x outputs x side x side; with stride = side, one pixel each
+    if isinstance(module, nn.ConvTranspose2d | nn.ConvTranspose3d):  # inputs x outputs x sides; with stride = side, one
         return weight.shape[0] * math.prod(k // s for k, s in zip(module.kernel_size, module.stride, strict=True))
     return math.prod(weight.shape[1:])

@@ -13,6 +13,7 @@ from imaging_core.models.lenet import LENET5
 from imaging_core.models.resnet import RESNET18, RESNET50, RESNET152
 from imaging_core.models.segnet import SEGNET
 from imaging_core.models.unet import UNET
+from imaging_core.models.unet3d import UNET_3D
 from imaging_core.models.vgg import VGG_16
 
 ARCHITECTURES: dict[str, AnyArchitecture] = {
@@ -22,6 +23,7 @@ ARCHITECTURES: dict[str, AnyArchitecture] = {
     "resnet152": RESNET152,
     "segnet": SEGNET,
     "unet": UNET,
+    "unet3d": UNET_3D,
     "vgg16": VGG_16,
 }
 
@@ -49,6 +51,9 @@ def build(card: Card, where: str) -> nn.Module:
             f"{where}: {card.architecture.name} is made for {architecture.task}, the card's task is {card.task}; "
             f"for {card.task}: {', '.join(fitting)}"
         )
+    if len(card.input.size) != architecture.axes:
+        wrong = "patches of volumes; give input.depth" if architecture.axes == 3 else "images; leave input.depth out"
+        raise DataError(f"{where}: {card.architecture.name} takes {wrong}")
     parameters = _parameters(architecture, card, where)
     try:
         with torch.device("meta"):

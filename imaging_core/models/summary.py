@@ -57,7 +57,7 @@ def try_out(model: nn.Module, card: Card, where: str) -> None:
         output = model.eval()(torch.zeros(_shape(card, 1), device=device))
     promised: tuple[int, ...] = (1, card.output.channels)
     if card.task == "segmentation":
-        promised += (card.input.height, card.input.width)
+        promised += card.input.size
     if tuple(output.shape) != promised:
         raise DataError(f"{where}: one image gives an output of shape {tuple(output.shape)}, the card says {promised}")
     if not bool(torch.isfinite(output).all()):
@@ -79,5 +79,5 @@ def describe(card: Card, digest: str, model: nn.Module, where: str) -> dict[str,
     }
 
 
-def _shape(card: Card, images: int) -> tuple[int, int, int, int]:
-    return (images, card.input.channels, card.input.height, card.input.width)
+def _shape(card: Card, images: int) -> tuple[int, ...]:
+    return (images, card.input.channels, *card.input.size)

@@ -44,6 +44,8 @@ def _segmentation(columns: SegmentationColumns, row: int, picture: Picture) -> d
             facts.append((name, figure(None if np.isnan(value) else float(value)), ""))
     areas = [("true", picture.truth_share), ("predicted", picture.predicted_share)]
     shares = [f"{percent(share)} {name}" for name, share in areas if share is not None]
+    if picture.slice:
+        facts.append(("slice", "{} of {}".format(*picture.slice), ""))
     if shares:
         facts.append(("area", ", ".join(shares), ""))
     panels = [("ground truth", picture.truth), ("prediction", picture.predicted), ("errors", picture.missed)]

@@ -16,18 +16,19 @@ def measured_document(columns: SegmentationColumns) -> dict[str, Any]:
     """``surface`` and ``lesions`` of ``metrics.json``, as far as there is anything.
 
     Both have ``cases``, how many were measured: unless all that are scored were, the metrics are left out. ``surface``
-    has ``tolerance`` and ``unit``, and per class in how many cases its distances are ``defined``, or not because only
+    has ``tolerance`` and ``unit`` (``mixed`` when some cases have a spacing and others none: then there are no figures,
+    either), and per class in how many cases its distances are ``defined``, or not because only
     one side has the class (``one_empty``) or neither (``both_empty``). ``lesions`` has per class the cases' sums.
     """
     measured = columns.measured
     document: dict[str, Any] = {}
-    if measured.setting is not None:
+    if measured.tolerance is not None:
         defined = ~np.isnan(measured.distances[measured.surfaces, :, HD95])
         empty = measured.borders[measured.surfaces].sum(axis=-1) == 0
         columns_of = {"defined": defined, "one_empty": ~defined & ~empty, "both_empty": empty}
         document["surface"] = {
-            "tolerance": measured.setting[0],
-            "unit": measured.setting[1],
+            "tolerance": measured.tolerance,
+            "unit": next(iter(measured.units)) if len(measured.units) == 1 else "mixed",
             "cases": int(measured.surfaces.sum()),
             "per_class": [
                 {"class": name, **{what: int(marks[:, k].sum()) for what, marks in columns_of.items()}}
@@ -77,6 +78,11 @@ def remarks(document: Mapping[str, Any]) -> list[str]:
     if surface := document.get("surface"):
         if surface["cases"] < scored:
             found.append(_partly("surface distances", surface["cases"], scored))
+        elif surface["unit"] == "mixed":
+            found.append(
+                "Surface distances are in mm of the cases whose spacing is known and in pixels of the others, so no "
+                "figure is given of all: predictions.csv has each case's, or infer them in runs of their own."
+            )
         else:
             found.append(_surface(surface))
     if (lesions := document.get("lesions")) and lesions["cases"] < scored:

@@ -13,7 +13,7 @@ from PIL import Image
 from imaging_core.dataset.index import read_shard
 from imaging_core.dataset.roots import Roots
 from imaging_core.dataset.sample import Dataset, Sample
-from imaging_core.decode.case import CaseError, Limits, Pixels
+from imaging_core.decode.case import Case, CaseError, Limits, Pixels
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.errors import InferenceError, LostError
@@ -22,6 +22,7 @@ from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
 from imaging_core.models.card import Card, Output
 from imaging_core.report.outlines import outline, outlines
+from imaging_core.report.slices import Slices, aspect, most_telling, slices_of, upright
 from imaging_core.store import Source, Store, open_source
 
 SIDE = 480
@@ -54,6 +55,7 @@ class Picture:
         added: the outline of what is said and not true, None unless both are known.
         truth_share: which fraction of the image the ground truth covers; None without one.
         predicted_share: the same of the prediction.
+        slice: of a volume, which slice it shows (from 1, in the order in which the model sees them) and of how many.
         problem: why there is no picture, or not all of it.
     """
 
@@ -67,6 +69,7 @@ class Picture:
     added: str | None = None
     truth_share: float | None = None
     predicted_share: float | None = None
+    slice: tuple[int, int] | None = None
     problem: str = ""
 
 
@@ -94,11 +97,11 @@ def draw(store: Store, merged: Merged, rows: Iterable[int]) -> dict[int, Picture
     return pictures
 
 
-def thumbnail(pixels: Pixels) -> Image.Image:
+def thumbnail(pixels: Pixels, aspect: float = 1.0) -> Image.Image:
     """Height x width x channels as a picture of at most SIDE pixels a side.
 
     One channel is shown as grey and three as RGB, of other numbers the first. 8 bit values are shown as they are,
-    others stretched between their 0.5th and 99.5th percentile.
+    others stretched between their 0.5th and 99.5th percentile. ``aspect`` is a pixel's height by its width.
     """
     shown = pixels if pixels.shape[2] == 3 else pixels[..., :1]
     if shown.dtype != np.uint8:
@@ -106,6 +109,11 @@ def thumbnail(pixels: Pixels) -> Image.Image:
         span = high - low if high > low else 1.0
         shown = (np.clip((shown.astype(np.float64) - low) / span, 0, 1) * 255).round().astype(np.uint8)
     picture = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown)
+    if aspect != 1:
+        height, width = picture.height * max(aspect, 1), picture.width * max(1 / aspect, 1)
+        shrink = min(1.0, SIDE / max(height, width))
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        return picture.resize(size, Image.Resampling.LANCZOS)
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return picture
 
@@ -123,43 +131,52 @@ def _samples(store: Store, expected: Expected, rows: Iterable[int]) -> Mapping[i
 
 def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, allowed: Roots) -> Picture:
     sources = [_open(shard, text, allowed) for text in sample.locations]
-    case = decode_sample(sources, card.input.channels, LIMITS)
-    shown = next(islice(case.inputs, case.count // 2, None))
-    picture = thumbnail(shown.pixels)
+    case = decode_sample(sources, card.input.channels, LIMITS, view=upright(card.input.view))
+    masks: dict[str, Slices] = {}
+    drawn: dict[str, Any] = {}
+    if card.task == "segmentation" and (case.count == 1 or case.grid is not None):
+        truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
+        masks, drawn["problem"] = _masks(card.output, case, {"truth": truth, "predicted": predicted})
+    number = most_telling(masks, case.count) if case.count > 1 else 0
+    if case.grid is not None:
+        drawn["slice"] = (number + 1, case.count)
+    shown = next(islice(case.inputs, number, None))
+    picture = thumbnail(shown.pixels, aspect(case.grid))
     extension = "png" if max(picture.size) <= SMALL else "jpg"
     if card.task == "segmentation" and max(picture.size) < OUTLINED:
         times = -(-OUTLINED // max(picture.size))
         picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
-    drawn: dict[str, Any] = {}
-    if card.task == "segmentation" and case.count == 1:
-        truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
-        drawn = _outlines(card.output, truth, predicted, picture.size)
+    drawn |= _outlines({name: slices.planes(number) for name, slices in masks.items()}, picture.size)
+    drawn |= {f"{name}_share": slices.share for name, slices in masks.items()}
     return Picture(buffer.getvalue(), extension, *picture.size, **drawn)
 
 
-def _outlines(
-    output: Output, truth: Source | None, predicted: Source | None, size: tuple[int, int]
-) -> dict[str, str | float]:
-    """What is known of the masks, as the fields of a picture."""
-    drawn: dict[str, str | float] = {}
-    known: dict[str, NDArray[np.bool_]] = {}
-    for name, source in (("truth", truth), ("predicted", predicted)):
+def _masks(output: Output, case: Case, sources: Mapping[str, Source | None]) -> tuple[dict[str, Slices], str]:
+    """The masks that there are and that fit the case, and what is wrong with another."""
+    known, problem = {}, ""
+    for name, source in sources.items():
         if source is None:
             continue
         try:
-            planes = _planes(source, output)
+            affine = None if case.grid is None else case.grid.affine
+            mask = decode_mask(source, LIMITS, output.kind, size=case.size, affine=affine)
+            if case.grid is not None and mask.shape[-3:] != case.size:
+                raise CaseError("mask_size", "the mask has another size than the image")
+            known[name] = slices_of(mask, case.grid, output)
         except CaseError as error:
-            drawn["problem"] = error.reason
-            continue
-        known[name] = planes
-        drawn[name] = outlines(planes, *size)
-        drawn[f"{name}_share"] = float(planes.any(axis=0).mean())
+            problem = error.reason
+    return known, problem
+
+
+def _outlines(known: Mapping[str, NDArray[np.bool_]], size: tuple[int, int]) -> dict[str, str]:
+    """What is known of the masks, classes x height x width, as the fields of a picture of this size."""
+    drawn = {name: outlines(planes, *size) for name, planes in known.items()}
     if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
-        truth_planes, said = known["truth"], known["predicted"]
-        drawn["missed"] = outline(np.logical_or.reduce(truth_planes & ~said), *size)
-        drawn["added"] = outline(np.logical_or.reduce(said & ~truth_planes), *size)
+        truth, said = known["truth"], known["predicted"]
+        drawn["missed"] = outline(np.logical_or.reduce(truth & ~said), *size)
+        drawn["added"] = outline(np.logical_or.reduce(said & ~truth), *size)
     return drawn
 
 
@@ -168,15 +185,3 @@ def _open(shard: Dataset, text: str, allowed: Roots) -> Source:
     if not allowed.allows(location):
         raise CaseError("missing", "it lies where the run may not read")
     return open_source(location)
-
-
-def _planes(source: Source, output: Output) -> NDArray[np.bool_]:
-    """Drawn classes x height x width; of a multiclass model not class 0, whose outline the others make."""
-    mask = decode_mask(source, LIMITS, output.kind)
-    match output.kind:
-        case "binary":
-            return np.asarray(mask[np.newaxis])
-        case "multilabel":
-            return np.asarray(mask)
-        case _:
-            return np.stack([mask == index for index in range(1, len(output.classes))])

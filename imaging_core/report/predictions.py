@@ -134,23 +134,26 @@ def _segmentation(columns: SegmentationColumns) -> tuple[list[str], Callable[[in
 def _measured(columns: SegmentationColumns) -> tuple[list[str], Callable[[int], Cells]]:
     """The columns of what was measured beside pixels, those that any case has."""
     measured, empty = columns.measured, columns.empty
-    counted = bool(measured.counted.any())
+    counted, distant, mixed = bool(measured.counted.any()), measured.tolerance is not None, len(measured.units) > 1
     surface = [f"{what}_{name}" for name in columns.classes for what in ("hd95", "assd", "nsd")]
+    surface += ["surface_unit"] * mixed
     lesions = [f"lesion_{cell}_{name}" for name in columns.classes for cell in ("tp", "fp", "fn")]
     nsd = c.per_case(c.recall, measured.borders.reshape(-1, 1, 4), empty).reshape(measured.distances.shape[:2])
     distances = np.concatenate([measured.distances, nsd[..., np.newaxis]], axis=2)
 
     def cells(row: int) -> Cells:
         found: Cells = []
-        if measured.setting:
+        if distant:
             known = measured.surfaces[row]
-            found += map(_or_empty, distances[row].ravel().tolist()) if known else [""] * len(surface)
+            found += map(_or_empty, distances[row].ravel().tolist()) if known else [""] * 3 * len(columns.classes)
+            if mixed:
+                found.append(("mm" if measured.in_mm[row] else "pixels") if known else "")
         if counted:
             known = measured.counted[row]
             found += measured.lesions[row, :, : c.TN].ravel().tolist() if known else [""] * len(lesions)
         return found
 
-    return [*(surface if measured.setting else []), *(lesions if counted else [])], cells
+    return [*(surface if distant else []), *(lesions if counted else [])], cells
 
 
 def _or_empty(value: float) -> Cell:

@@ -1,13 +1,15 @@
 """The samples of one split, as the network sees them in inference, with what it should answer."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.dataset.sample import Sample
-from imaging_core.decode.case import CaseError, Limits
+from imaging_core.decode.case import Case, CaseError, Limits
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.errors import DataError, TemporaryError, listing
@@ -24,7 +26,7 @@ Example = tuple[Tensor, Tensor]
 
 
 class SplitExamples:
-    """The examples of some samples of a dataset.
+    """The examples of some samples of a dataset; of a volume each slice is one.
 
     Every sample is read once at the start, so that all that cannot be learned from are told together, by their index.
     """
@@ -44,31 +46,33 @@ class SplitExamples:
         """
         self._dataset = material.dataset
         self._roots = material.roots
-        self._indices = split.indices
         self._card = card
         self._prepare = Preprocess(card.input, torch.device("cpu"))
         self._limits = Limits()
+        self._places: list[tuple[int, int]] = []
         self._kept: dict[int, Example] = {}
         problems = []
-        for position, index in enumerate(split.indices):
+        for index in split.indices:
             try:
-                example = self._read(index)
+                examples = self._read(index)
             except CaseError as error:
                 if error.temporary:
                     raise TemporaryError(self._told(error, index)) from error
                 problems.append(f"images[{index}]: {error.reason}")
                 continue
-            size = sum(each.numel() * each.element_size() for each in example)
-            if size <= kept_bytes:
-                kept_bytes -= size
-                self._kept[position] = example
+            for number, example in enumerate(examples):
+                size = sum(each.numel() * each.element_size() for each in example)
+                if size <= kept_bytes:
+                    kept_bytes -= size
+                    self._kept[len(self._places)] = example
+                self._places.append((index, number))
         if problems:
             where = self._dataset.location.for_person()
             raise DataError(listing(f"{where}: split {split.name}; mend these or leave them out", problems))
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._indices)
+        return len(self._places)
 
     def batch(self, positions: list[int]) -> tuple[Tensor, Tensor]:
         """Images, N x channels x height x width, float32, and targets as ``Objective`` describes them.
@@ -80,26 +84,28 @@ class SplitExamples:
         return torch.stack(images), torch.stack(targets)
 
     def _again(self, position: int) -> Example:
-        index = self._indices[position]
+        index, number = self._places[position]
         try:
-            return self._read(index)
+            return self._read(index)[number]
         except CaseError as error:
             raise TemporaryError(self._told(error, index)) from error
 
     def _told(self, error: CaseError, index: int) -> str:
         return f"{self._dataset.location.for_person()}: images[{index}]: {error.reason}"
 
-    def _read(self, index: int) -> Example:
+    def _read(self, index: int) -> list[Example]:
+        """The examples of one sample: one, or of a volume one for each slice, in the order in which it is seen."""
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
         limits = replace(self._limits, reduce_to=self._card.input.reduce_to)
-        case = decode_sample(sources, self._card.input.channels, limits)
-        if case.count != 1:
-            raise CaseError("unsupported", f"it has {case.count} inputs; training takes single images")
-        image = self._prepare(torch.from_numpy(next(case.inputs).pixels)[None])[0]
+        case = decode_sample(sources, self._card.input.channels, limits, view=self._card.input.view)
+        by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
+        if case.count != 1 and not by_slices:
+            raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")
+        images = [self._prepare(torch.from_numpy(each.pixels)[None])[0] for each in case.inputs]
         if self._card.task == "segmentation":
-            return image, self._mask(sample, case.size)
-        return image, _label(sample, self._card)
+            return list(zip(images, self._masks(sample, case), strict=True))
+        return [(images[0], _label(sample, self._card))]
 
     def _source(self, text: str) -> Source:
         location = self._dataset.resolve(text)
@@ -107,16 +113,26 @@ class SplitExamples:
             raise CaseError("store", self._roots.refusal(location))
         return open_source(location)
 
-    def _mask(self, sample: Sample, size: tuple[int, ...]) -> Tensor:
-        """The mask at the model's input size: the nearest pixel by its centre, so that mask and image stay aligned."""
+    def _masks(self, sample: Sample, case: Case) -> list[Tensor]:
+        """The mask of the image, or of each slice, at the model's input size."""
         if not isinstance(sample.label, str):
             raise CaseError("mask_missing", "it has no mask")
-        kind = self._card.output.kind
-        mask = decode_mask(self._source(sample.label), self._limits, kind)
-        if mask.shape[-2:] != size:
-            found = " x ".join(map(str, mask.shape[-2:]))
+        kind, size = self._card.output.kind, case.size
+        affine = None if case.grid is None else case.grid.affine
+        mask = decode_mask(self._source(sample.label), self._limits, kind, size=size, affine=affine)
+        if mask.shape[-len(size) :] != size:
+            found = " x ".join(map(str, mask.shape[-len(size) :]))
             raise CaseError("mask_size", f"its mask has {found} pixels, the image {' x '.join(map(str, size))}")
-        planes = torch.from_numpy((mask[None] if mask.ndim == 2 else mask).astype(np.float32))
+        planes = mask[None] if mask.ndim == len(size) else mask
+        if case.grid is None:
+            return [self._mask(planes)]
+        seen = case.grid.seen(np.moveaxis(planes, 0, -1))
+        return [self._mask(np.moveaxis(each, -1, 0)) for each in seen]
+
+    def _mask(self, mask: NDArray[Any]) -> Tensor:
+        """Planes x height x width at the model's size: the nearest pixel by its centre, so that it stays aligned."""
+        kind = self._card.output.kind
+        planes = torch.from_numpy(mask.astype(np.float32))
         wanted = (self._card.input.height, self._card.input.width)
         planes = resize(planes.unsqueeze(0), wanted, "nearest-exact")[0]
         if kind == "multiclass":

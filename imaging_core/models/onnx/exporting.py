@@ -41,6 +41,8 @@ def export(model: nn.Module, card: Card, opset: int) -> tuple[bytes, float]:
     """
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise UsageError(f"--opset {opset}: {OLDEST_OPSET} to {NEWEST_OPSET} are written")
+    if card.input.depth is not None:
+        raise UsageError("networks of volumes are not written as ONNX yet")
     shape = (card.batch, card.input.channels, card.input.height, card.input.width)
     data = _written(model, torch.zeros(shape), opset)
     named = card.model_copy(update={"architecture": Architecture(name=ONNX), "precision": "fp32"})

@@ -32,7 +32,7 @@ def fitted(model: ModelProto, card: Card, where: str) -> bytes:
     """
     graph = model.graph
     wanted = choice(card.architecture.parameters, where)
-    problems = [*_of_precision(card), *_of_activation(ending(model, wanted, where), card.output)]
+    problems = [*_of_volumes(card), *_of_precision(card), *_of_activation(ending(model, wanted, where), card.output)]
     inputs = inputs_of(graph)
     if len(inputs) != 1:
         names = ", ".join(shortened(each.name) for each in inputs) or "none"
@@ -58,6 +58,10 @@ def output_shape(card: Card) -> tuple[int, ...]:
     """What the network has to return: batch x classes (x height x width)."""
     shape: tuple[int, ...] = (card.batch, card.output.channels)
     return (*shape, card.input.height, card.input.width) if card.task == "segmentation" else shape
+
+
+def _of_volumes(card: Card) -> list[str]:
+    return [] if card.input.depth is None else ["networks of volumes are not read from ONNX yet; leave input.depth out"]
 
 
 def _of_precision(card: Card) -> list[str]:

@@ -12,11 +12,13 @@ CARD = make_card("segmentation", "multilabel", ["a", "b"])
 COUNTS = {0: Counts(1, 2, 3, 4), 1: Counts(0, 0, 0, 10)}
 
 
-def record(tolerance: float = 1.0, *, classes=(0, 1), surface: bool = True, lesions: bool = True) -> Record:
+def record(
+    tolerance: float = 1.0, *, classes=(0, 1), surface: bool = True, lesions: bool = True, unit: str = "pixels"
+) -> Record:
     surfaces = {k: Surface(2.0 + k, 0.5, 7, 9) if k == 0 else Surface(None, None, 0, 4) for k in classes}
     return Record(
         "0", "done", "", counts=COUNTS,
-        surface=Surfaces(tolerance, "pixels", surfaces) if surface else None,
+        surface=Surfaces(tolerance, unit, surfaces) if surface else None,
         lesions={k: Lesions(k, 1, 2) for k in classes} if lesions else None,
     )  # fmt: skip
 
@@ -59,6 +61,16 @@ def test_a_case_without_ground_truth_may_lack_them():
 def test_two_tolerances_in_one_run_are_refused():
     with pytest.raises(ValueError, match="tolerance of 2 where others have 1"):
         filled(record(), record(2.0))
+
+
+def test_millimetres_and_pixels_are_not_averaged():
+    columns = filled(record(unit="mm"), record(), record(unit="mm"))
+    assert columns.measured.units == {"mm": 2, "pixels": 1}
+    for among in (None, np.array([True, False, True, False])):
+        measured = columns.cases(among).measured
+        assert measured.distances is measured.borders is None
+        assert measured.lesions is not None
+    assert filled(record(unit="mm"), record(unit="mm")).cases().measured.distances is not None
 
 
 @pytest.mark.parametrize(("lacking", "word"), [("lesions", "surfaces"), ("surface", "lesions")])

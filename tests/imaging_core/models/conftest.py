@@ -28,11 +28,12 @@ def make_card_of() -> MakeCard:
     def make(
         name: str, side: int = 32, channels: int = 1, classes: int = 2, kind: str = "multilabel", **own: Any
     ) -> Card:
+        depth = side if name in registry.ARCHITECTURES and registry.ARCHITECTURES[name].axes == 3 else None
         values = {
             "name": f"a {name}",
             "task": registry.ARCHITECTURES[name].task if name in registry.ARCHITECTURES else "classification",
             "architecture": {"name": name, "parameters": own},
-            "input": {"height": side, "width": side, "channels": channels},
+            "input": {"depth": depth, "height": side, "width": side, "channels": channels},
             "batch": 2,
             "output": {"kind": kind, "activation": "sigmoid", "classes": [f"class {n}" for n in range(classes)]},
             "weights": UNPACKED.model_dump(),

@@ -15,7 +15,13 @@ from imaging_core.errors import DataError
 from imaging_core.models import registry
 from imaging_core.models.segnet import unpool
 
-SMALLEST = {"lenet5": 16, "resnet18": 32, "resnet50": 32, "resnet152": 32, "segnet": 32, "unet": 16, "vgg16": 32}
+SMALLEST = {
+    "lenet5": 16, "resnet18": 32, "resnet50": 32, "resnet152": 32, "segnet": 32, "unet": 16, "unet3d": 8, "vgg16": 32,
+}  # fmt: skip
+
+
+def sides(name: str, side: int) -> tuple[int, ...]:
+    return (side,) * registry.ARCHITECTURES[name].axes
 
 
 def test_every_architecture_is_tested_here() -> None:
@@ -30,8 +36,8 @@ def test_any_channels_and_classes_give_one_score_per_class(
 ) -> None:
     side = 2 * SMALLEST[name]
     model = registry.build(make_card_of(name, side, channels, classes), "card")
-    output = model.eval()(torch.empty(3, channels, side, side, device="meta"))
-    pixels = (side, side) if registry.ARCHITECTURES[name].task == "segmentation" else ()
+    output = model.eval()(torch.empty(3, channels, *sides(name, side), device="meta"))
+    pixels = sides(name, side) if registry.ARCHITECTURES[name].task == "segmentation" else ()
     assert output.shape == (3, classes, *pixels)
 
 
@@ -42,7 +48,7 @@ def test_an_untrained_network_answers_with_finite_scores_that_depend_on_the_imag
     side = SMALLEST[name]
     _, model = make_model(name, side, channels=2, classes=3)
     with torch.inference_mode():
-        output = model(torch.rand(2, 2, side, side, generator=torch.Generator().manual_seed(1)))
+        output = model(torch.rand(2, 2, *sides(name, side), generator=torch.Generator().manual_seed(1)))
     assert torch.isfinite(output).all()
     assert output.abs().max() < 100
     assert not torch.equal(output[0], output[1])
@@ -159,6 +165,51 @@ def test_unet_is_the_published_one_with_padding(make_model: Callable[..., Any], 
     with torch.inference_mode():
         assert torch.equal(model(images), x)
     assert not weights
+
+
+def test_unet3d_is_the_published_one_with_padding(make_model: Callable[..., Any]) -> None:
+    _, model = make_model("unet3d", 8, channels=3, classes=3, width=32)
+    weights = dict(model.state_dict())
+    learned = {name: each.numel() for name, each in model.named_parameters()}
+    norms = sum(2 * weights[name].numel() for name in weights if name.endswith("running_mean"))
+    biases = sum(count for name, count in learned.items() if name.startswith("enlarge") and name.endswith("bias"))
+    assert sum(learned.values()) - norms - biases == 19_069_955, "the paper's count, which leaves these out"
+
+    def level(x: Tensor, name: str) -> Tensor:
+        for index in (0, 3):
+            conv, norm = f"{name}.{index}", f"{name}.{index + 1}"
+            x = functional.conv3d(x, weights.pop(f"{conv}.weight"), weights.pop(f"{conv}.bias"), padding=1)
+            weights.pop(f"{norm}.num_batches_tracked")
+            mean, var = weights.pop(f"{norm}.running_mean"), weights.pop(f"{norm}.running_var")
+            x = functional.relu(
+                functional.batch_norm(x, mean, var, weights.pop(f"{norm}.weight"), weights.pop(f"{norm}.bias"))
+            )
+        return x
+
+    patches = torch.rand(2, 3, 8, 8, 8)
+    links = [level(patches, "down.0")]
+    for number in range(1, 4):
+        links.append(level(functional.max_pool3d(links[-1], 2), f"down.{number}"))
+    x = links.pop()
+    assert x.shape[1] == 512
+    for number in range(3):
+        enlarge = weights.pop(f"enlarge.{number}.weight"), weights.pop(f"enlarge.{number}.bias")
+        x = level(torch.cat((links.pop(), functional.conv_transpose3d(x, *enlarge, stride=2)), 1), f"up.{number}")
+    x = functional.conv3d(x, weights.pop("output.weight"), weights.pop("output.bias"))
+    with torch.inference_mode():
+        torch.testing.assert_close(model(patches), x, atol=1e-5, rtol=1e-5)
+    assert not weights
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("unet3d", "patches of volumes; give input.depth"), ("unet", "images; leave")]
+)
+def test_images_and_volumes_are_not_mixed_up(make_card_of: Callable[..., Any], name: str, wrong: str) -> None:
+    card = make_card_of(name)
+    depth = None if card.input.depth else 32
+    card = card.model_copy(update={"input": card.input.model_copy(update={"depth": depth})})
+    with pytest.raises(DataError, match=f"{name} takes {wrong}"):
+        registry.build(card, "card")
 
 
 @pytest.mark.parametrize("upsampling", ["unpool", "nearest"])

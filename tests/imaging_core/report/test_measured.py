@@ -145,3 +145,24 @@ def test_runs_are_compared_by_what_both_measured_at_one_tolerance(tmp_path):
     assert compared[0] >= SURFACE | LESIONS
     assert compared[0] - compared[1] == {"nsd"}
     assert compared[0] - compared[2] == SURFACE | LESIONS
+
+
+def test_mixed_units_are_told_and_not_averaged(tmp_path):
+    synthetic = measured_run(tmp_path)
+    for number in (3, 5):
+        record = synthetic.records[number]
+        synthetic.records[number] = replace(record, surface=replace(record.surface, unit="mm"))
+    document, table, page, text = reported(synthetic, tmp_path)
+    assert document["surface"]["unit"] == "mixed"
+    assert not SURFACE & set(document["metrics"])
+    assert set(document["metrics"]) >= LESIONS
+    for place in (page, text):
+        assert "in mm of the cases whose spacing is known and in pixels of the others, so no figure is given" in place
+    units = {row["surface_unit"] for row in table if row["state"] == "done"}
+    assert units == {"mm", "pixels"}
+    assert sum(row["surface_unit"] == "mm" for row in table) == 2
+
+
+def test_one_unit_needs_no_column(tmp_path):
+    _, table, _, _ = reported(measured_run(tmp_path), tmp_path)
+    assert "surface_unit" not in table[0]

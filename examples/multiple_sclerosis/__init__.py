@@ -1,0 +1,1 @@
+"""Lesions of multiple sclerosis in synthetic volumes, NIfTI."""
