@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from imaging_core.decode.case import Place
-from imaging_core.inference.preprocess import resize
+from imaging_core.transforms.resize import interpolate
 from imaging_core.models.card import Output
 
 
@@ -21,7 +21,7 @@ class Canvas:
         Inputs come in their order, so that where places overlap the later one counts.
         """
         height, width = place.extent[-2:]
-        resized = resize(output[None], (height, width), "bilinear")[0]
+        resized = interpolate(output[None], (height, width), "bilinear")[0]
         if self._maps is None:
             if place.extent == self._size:
                 self._maps = resized
