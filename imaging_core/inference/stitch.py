@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from imaging_core.decode.case import Place
-from imaging_core.transforms.resize import interpolate
 from imaging_core.models.card import Output
+from imaging_core.transforms.resize import interpolate
 
 
 class Canvas:

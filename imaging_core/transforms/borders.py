@@ -15,8 +15,8 @@ def check_border(border: str) -> None:
 def border_index(index: Tensor, length: int, border: str) -> Tensor:
     """Which pixel of ``length`` stands for each place of an integer tensor; OpenCV's ``borderInterpolate``.
 
-    ``replicate``: aaa|abcd|ddd; ``reflect``: cba|abcd|dcb; ``reflect101``: dcb|abcd|cba; ``wrap``: bcd|abcd|abc; as often
-    as needed. ``constant`` has no such pixel: the nearest one, which the caller replaces.
+    ``replicate``: aaa|abcd|ddd; ``reflect``: cba|abcd|dcb; ``reflect101``: dcb|abcd|cba; ``wrap``: bcd|abcd|abc; as
+    often as needed. ``constant`` has no such pixel: the nearest one, which the caller replaces.
     """
     check_border(border)
     if border in ("constant", "replicate") or length == 1:

@@ -101,7 +101,7 @@ def _area(old: int, new: int) -> Matrix:
 
 
 def _edges(old: int, new: int) -> Matrix:
-    """OpenCV's ``INTER_AREA`` for enlarging: an old pixel keeps its value until its right edge lies within a new one."""
+    """OpenCV's ``INTER_AREA`` for enlarging: an old pixel keeps its value until a new one holds its right edge."""
     place = np.arange(new)
     left = np.floor(place * (old / new)).astype(np.int64)
     share = (place + 1) - (left + 1) * (new / old)

@@ -101,7 +101,7 @@ def test_only_grey_images_lose_their_channel():
 
 
 def test_what_cannot_be_is_said():
-    with pytest.raises(ValueError, match="no border 'mirror'.*replicate, reflect"):
+    with pytest.raises(ValueError, match=r"no border 'mirror'.*replicate, reflect"):
         pad(torch.zeros(1, 1, 2, 2), (1, 1, 1, 1), "mirror")
     with pytest.raises(ValueError, match="crop instead"):
         pad(torch.zeros(1, 1, 2, 2), (1, -1, 1, 1))

@@ -41,7 +41,7 @@ def test_differentiable(method):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(((0, 3),), "0 x 3"), (((3, 3), "bilinear"), "no method 'bilinear'.*nearest, linear, area, cubic, lanczos4")],
+    [(((0, 3),), "0 x 3"), (((3, 3), "bilinear"), r"no method 'bilinear'.*nearest, linear, area, cubic, lanczos4")],
 )
 def test_what_cannot_be_is_said(arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -51,5 +51,5 @@ def test_what_cannot_be_is_said(arguments, message):
 def test_only_batches_of_images():
     with pytest.raises(ValueError, match="3 dimensions"):
         resize(torch.zeros(1, 4, 4), (2, 2))
-    with pytest.raises(ValueError, match="torch.int64"):
+    with pytest.raises(ValueError, match=r"torch.int64"):
         resize(torch.zeros(1, 1, 4, 4, dtype=torch.int64), (2, 2))

@@ -97,7 +97,7 @@ def test_differentiable_in_pixels_and_places(method, border):
 
 def test_what_cannot_be_is_said():
     image, place = torch.zeros(1, 1, 4, 4), torch.zeros(2, 2)
-    with pytest.raises(ValueError, match="no method 'sinc'.*lanczos4"):
+    with pytest.raises(ValueError, match=r"no method 'sinc'.*lanczos4"):
         remap(image, place, place, "sinc")
     with pytest.raises(ValueError, match="no border 'edge'"):
         remap(image, place, place, "linear", "edge")
