@@ -13,8 +13,8 @@ from imaging_core.transforms.pixels import check, to_float, to_type
 def filter_2d(images: Tensor, kernel: Tensor, border: str = "reflect101") -> Tensor:
     """Correlate every channel with a kernel: OpenCV's ``filter2D``, ECVL's ``Filter2D``.
 
-    Equals OpenCV within one level of 8 and 16 bits and 1e-5 of the range (for kernels whose values sum to about 1). ECVL
-    itself repeats the edge (``replicate``) and cuts fractions off. Differentiable, in the kernel too.
+    Equals OpenCV within one level of 8 and 16 bits and 1e-5 of the range (for kernels whose values sum to about 1).
+    ECVL itself repeats the edge (``replicate``) and cuts fractions off. Differentiable, in the kernel too.
 
     Args:
         images: a batch.

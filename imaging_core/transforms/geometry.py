@@ -48,22 +48,25 @@ def centre_crop(images: Tensor, size: tuple[int, int]) -> Tensor:
 def random_crop(
     images: Tensor, size: tuple[int, int], *, generator: torch.Generator | None = None, masks: Tensor | None = None
 ) -> tuple[Tensor, Tensor | None]:
-    """A part of ``size`` of each image, every place equally likely; of masks (N x … x height x width) the same part.
+    """A part of ``size`` of each image, every place equally likely; of masks (N x C x height x width) the same part.
 
-    The places are drawn on the CPU, with ``generator`` (of the CPU).
+    ``generator`` is of the images' device.
     """
     check(images)
     height, width = images.shape[-2:]
     if size[0] > height or size[1] > width:
         raise ValueError(f"a crop of {size[0]} x {size[1]} does not fit into {height} x {width}; pad the images first")
     tops, lefts = (
-        torch.randint(0, side - wanted + 1, (len(images),), generator=generator).tolist()
+        torch.randint(0, side - wanted + 1, (len(images), 1), generator=generator, device=images.device)
         for side, wanted in ((height, size[0]), (width, size[1]))
     )
+    rows = (tops + torch.arange(size[0], device=images.device))[:, None, :, None]
+    columns = (lefts + torch.arange(size[1], device=images.device))[:, None, None, :]
 
     def parts(batch: Tensor) -> Tensor:
-        places = zip(batch, tops, lefts, strict=True)
-        return torch.stack([each[..., top : top + size[0], left : left + size[1]] for each, top, left in places])
+        channels = batch.shape[1]
+        kept = batch.gather(-2, rows.expand(-1, channels, -1, width))
+        return kept.gather(-1, columns.expand(-1, channels, size[0], -1))
 
     return parts(images), None if masks is None else parts(masks)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from imaging_core.transforms.sampling import remap
 
 Angles = float | Tensor
-"""Degrees, clockwise: one for all images, or N of them on the CPU."""
+"""Degrees, clockwise: one for all images, or a tensor of N."""
 
 
 def rotate(
@@ -33,8 +33,8 @@ def rotate(
     """
     height, width = images.shape[-2:]
     middle = (width / 2, height / 2) if centre is None else centre
-    across, down = _places((height, width), angle, scale, middle, middle)
-    return remap(images, across.to(images.device), down.to(images.device), method)
+    across, down = _places((height, width), angle, scale, middle, middle, images.device)
+    return remap(images, across, down, method)
 
 
 def rotate_full(images: Tensor, angle: float, *, scale: float = 1.0, method: str = "linear") -> Tensor:
@@ -46,16 +46,21 @@ def rotate_full(images: Tensor, angle: float, *, scale: float = 1.0, method: str
     height, width = images.shape[-2:]
     cosine, sine = (abs(f(math.radians(angle))) * scale for f in (math.cos, math.sin))
     new = (math.floor(height * cosine + width * sine + 0.5), math.floor(height * sine + width * cosine + 0.5))
-    across, down = _places(new, angle, scale, (width / 2, height / 2), (new[1] // 2, new[0] // 2))
-    return remap(images, across.to(images.device), down.to(images.device), method)
+    across, down = _places(new, angle, scale, (width / 2, height / 2), (new[1] // 2, new[0] // 2), images.device)
+    return remap(images, across, down, method)
 
 
 def _places(
-    size: tuple[int, int], angle: Angles, scale: float, source: tuple[float, float], target: tuple[float, float]
+    size: tuple[int, int],
+    angle: Angles,
+    scale: float,
+    source: tuple[float, float],
+    target: tuple[float, float],
+    device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Where each pixel of the result comes from, in float64: (… x) h x w of columns and of rows."""
-    radians = torch.deg2rad(torch.as_tensor(angle, dtype=torch.float64))[..., None, None]
+    radians = torch.deg2rad(torch.as_tensor(angle, dtype=torch.float64, device=device))[..., None, None]
     cosine, sine = radians.cos() / scale, radians.sin() / scale
-    x = torch.arange(size[1], dtype=torch.float64) - target[0]
-    y = torch.arange(size[0], dtype=torch.float64)[:, None] - target[1]
+    x = torch.arange(size[1], dtype=torch.float64, device=device) - target[0]
+    y = torch.arange(size[0], dtype=torch.float64, device=device)[:, None] - target[1]
     return source[0] + cosine * x + sine * y, source[1] - sine * x + cosine * y
