@@ -43,9 +43,10 @@ def convert(images: Tensor, source: str, target: str) -> Tensor:
 
 def _to_grey(rgb: Tensor) -> Tensor:
     if rgb.dtype not in LARGEST:
-        red, green, blue = rgb.split(1, dim=1)
-        return red * 0.299 + green * 0.587 + blue * 0.114
-    return _weighted(rgb.to(torch.int32).split(1, dim=1), _GREY, 15).to(rgb.dtype)
+        red, green, blue = rgb.chunk(3, dim=1)
+        grey: Tensor = red * 0.299 + green * 0.587 + blue * 0.114
+        return grey
+    return _weighted(rgb.to(torch.int32).chunk(3, dim=1), _GREY, 15).to(rgb.dtype)
 
 
 def _weighted(planes: tuple[Tensor, ...], weights: tuple[int, ...], shift: int, offset: int = 0) -> Tensor:
@@ -66,11 +67,11 @@ def _with_alpha(rgb: Tensor) -> Tensor:
 
 def _to_ycbcr(rgb: Tensor) -> Tensor:
     if rgb.dtype not in LARGEST:
-        red, _, blue = rgb.split(1, dim=1)
+        red, _, blue = rgb.chunk(3, dim=1)
         luma = _to_grey(rgb)
         return torch.cat([luma, (blue - luma) * 0.564 + 0.5, (red - luma) * 0.713 + 0.5], dim=1)
     wide = torch.int64 if rgb.dtype == torch.uint16 else torch.int32
-    planes = rgb.to(wide).split(1, dim=1)
+    planes = rgb.to(wide).chunk(3, dim=1)
     luma = _weighted(planes, _LUMA, 14)
     half = 1 << (7 if rgb.dtype == torch.uint8 else 15)
     chroma = [_weighted((plane - luma,), (weight,), 14, half) for plane, weight in ((planes[2], _CB), (planes[0], _CR))]
@@ -79,11 +80,11 @@ def _to_ycbcr(rgb: Tensor) -> Tensor:
 
 def _from_ycbcr(images: Tensor) -> Tensor:
     if images.dtype not in LARGEST:
-        luma, blue, red = images.split(1, dim=1)
+        luma, blue, red = images.chunk(3, dim=1)
         blue, red = blue - 0.5, red - 0.5
         return torch.cat([luma + red * 1.403, luma - red * 0.714 - blue * 0.344, luma + blue * 1.773], dim=1)
     wide = torch.int64 if images.dtype == torch.uint16 else torch.int32
-    luma, blue, red = images.to(wide).split(1, dim=1)
+    luma, blue, red = images.to(wide).chunk(3, dim=1)
     half = 1 << (7 if images.dtype == torch.uint8 else 15)
     blue, red = blue - half, red - half
     parts = [
@@ -100,7 +101,7 @@ def _to_hsv(rgb: Tensor) -> Tensor:
 
 def _to_hsv_bytes(rgb: Tensor) -> Tensor:
     """With OpenCV's tables of 1 / n in 1/2^12, rounded half to even."""
-    red, green, blue = rgb.to(torch.int32).split(1, dim=1)
+    red, green, blue = rgb.to(torch.int32).chunk(3, dim=1)
     value = torch.maximum(torch.maximum(red, green), blue)
     spread = value - torch.minimum(torch.minimum(red, green), blue)
     steps = torch.arange(1, 256, dtype=torch.float64, device=rgb.device)
@@ -119,7 +120,7 @@ def _to_hsv_bytes(rgb: Tensor) -> Tensor:
 
 
 def _to_hsv_floats(rgb: Tensor) -> Tensor:
-    red, green, blue = rgb.split(1, dim=1)
+    red, green, blue = rgb.chunk(3, dim=1)
     value = rgb.amax(dim=1, keepdim=True)
     spread = value - rgb.amin(dim=1, keepdim=True)
     tiny = torch.finfo(torch.float32).eps
@@ -133,7 +134,7 @@ def _to_hsv_floats(rgb: Tensor) -> Tensor:
 
 
 def _from_hsv(images: Tensor) -> Tensor:
-    hue, saturation, value = to_float(images).split(1, dim=1)
+    hue, saturation, value = to_float(images).chunk(3, dim=1)
     if images.dtype == torch.uint8:
         sector, saturation, value = hue / 30, saturation / 255, value / 255
     else:

@@ -60,4 +60,5 @@ def _following(
     turn, straight = inside[tuple(corner.T)], inside[tuple(ahead.T)]
     target = np.where(turn[:, None], corner, np.where(straight[:, None], ahead, pixel))
     facing = np.where(turn, side - 1, np.where(straight, side, side + 1)) % 4
-    return number[facing, target[:, 0], target[:, 1]]
+    following: NDArray[np.int64] = number[facing, target[:, 0], target[:, 1]]
+    return following

@@ -33,9 +33,9 @@ def grid_places(size: tuple[int, int], across: Tensor, down: Tensor) -> Places:
 
 def _cells(side: int, factors: Tensor) -> Tensor:
     steps = factors.shape[-1]
-    length = side // steps
-    if length < 1:
+    if not 1 <= steps <= side:
         raise ValueError(f"{steps} cells do not fit into {side} pixels")
+    length = side // steps
     ends = (factors * length).cumsum(-1)
     starts = torch.cat([torch.zeros_like(ends[:, :1]), ends], dim=-1)
     ends = torch.cat([ends, torch.full_like(ends[:, :1], side)], dim=-1)

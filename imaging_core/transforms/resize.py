@@ -78,7 +78,8 @@ def _has_bytes(images: Tensor, size: tuple[int, int]) -> bool:
 
 
 def _nearest(old: int, new: int) -> NDArray[np.int64]:
-    return np.minimum(np.floor(np.arange(new) * (1 / (new / old))), old - 1).astype(np.int64)
+    index: NDArray[np.int64] = np.floor(np.arange(new) * (1 / (new / old))).clip(max=old - 1).astype(np.int64)
+    return index
 
 
 def _along(values: Tensor, weights: Matrix, axis: int) -> Tensor:
@@ -97,7 +98,8 @@ def _area(old: int, new: int) -> Matrix:
     edges = np.arange(new + 1) * (old / new)
     first = np.arange(old)
     covered = np.minimum(edges[1:, None], first + 1) - np.maximum(edges[:-1, None], first)
-    return covered.clip(0) * (new / old)
+    weights: Matrix = covered.clip(0) * (new / old)
+    return weights
 
 
 def _edges(old: int, new: int) -> Matrix:

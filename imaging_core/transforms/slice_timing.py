@@ -35,8 +35,8 @@ def correct_slice_timing(series: Tensor, order: Sequence[int]) -> Tensor:
     weights = torch.where(distance.abs() <= REACH, torch.sinc(distance) * window, 0.0)
     weights = (weights / weights.sum(-1, keepdim=True)).to(values.device, values.dtype)
     by_slice = values.movedim(-3, -4).flatten(-2)  # ... x slices x time x pixels
-    corrected = torch.matmul(weights, by_slice).unflatten(-1, values.shape[-2:])
-    return corrected.movedim(-4, -3).contiguous()
+    corrected = torch.matmul(weights, by_slice)
+    return corrected.view(*corrected.shape[:-1], *values.shape[-2:]).movedim(-4, -3).contiguous()
 
 
 def ascending(slices: int) -> list[int]:
