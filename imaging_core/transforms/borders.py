@@ -36,6 +36,13 @@ def extended(images: Tensor, sides: tuple[int, int, int, int], border: str, valu
         padded = images.new_full((*images.shape[:-2], top + height + bottom, left + width + right), value)
         padded[..., top : top + height, left : left + width] = images
         return padded
-    rows = border_index(torch.arange(-top, height + bottom, device=images.device), height, border)
-    columns = border_index(torch.arange(-left, width + right, device=images.device), width, border)
-    return images.index_select(-2, rows).index_select(-1, columns)
+    padded = images.new_empty((*images.shape[:-2], top + height + bottom, left + width + right))
+    middle = padded[..., top : top + height, :]
+    middle[..., left : left + width] = images
+    for place, outside in ((0, range(-left, 0)), (left + width, range(width, width + right))):
+        index = border_index(torch.tensor(outside, dtype=torch.int64, device=images.device), width, border)
+        middle[..., place : place + len(outside)] = images.index_select(-1, index)
+    for place, outside in ((0, range(-top, 0)), (top + height, range(height, height + bottom))):
+        index = border_index(torch.tensor(outside, dtype=torch.int64, device=images.device), height, border)
+        padded[..., place : place + len(outside), :] = middle.index_select(-2, index)
+    return padded

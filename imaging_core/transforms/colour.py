@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from imaging_core.transforms.pixels import LARGEST, check, to_float, to_type, white
+from imaging_core.transforms.pixels import LARGEST, check, image_by_image, to_float, to_type, white
 
 CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "hsv": 3, "ycbcr": 3}
 
@@ -15,6 +15,7 @@ _CR, _CB = 11682, 9241  # 0.713 and 0.564 in 1/2^14
 _RED, _GREEN_CR, _GREEN_CB, _BLUE = 22987, -11698, -5636, 29049  # 1.403, -0.714, -0.344 and 1.773 in 1/2^14
 
 
+@image_by_image
 def convert(images: Tensor, source: str, target: str) -> Tensor:
     """Convert between ``gray``, ``rgb``, ``bgr``, ``rgba``, ``hsv`` and ``ycbcr``: ECVL's ``ChangeColorSpace``.
 
@@ -100,22 +101,19 @@ def _to_hsv(rgb: Tensor) -> Tensor:
 
 
 def _to_hsv_bytes(rgb: Tensor) -> Tensor:
-    """With OpenCV's tables of 1 / n in 1/2^12, rounded half to even."""
+    """With OpenCV's 1 / n in 1/2^12, rounded half to even; float32 gives the same integers for every n."""
     red, green, blue = rgb.to(torch.int32).chunk(3, dim=1)
     value = torch.maximum(torch.maximum(red, green), blue)
     spread = value - torch.minimum(torch.minimum(red, green), blue)
-    steps = torch.arange(1, 256, dtype=torch.float64, device=rgb.device)
-    saturations, hues = (
-        torch.cat([steps.new_zeros(1), (scale / steps).round()]).to(torch.int32)
-        for scale in (255 * 4096.0, 180 * 4096 / 6)
-    )
-    saturation = (spread * saturations[value] + 2048) >> 12
+    saturations = (255 * 4096 / value.clamp(min=1).float()).round_().to(torch.int32)
+    hues = (180 * 4096 / 6 / spread.clamp(min=1).float()).round_().to(torch.int32)
+    saturation = (spread * saturations + 2048) >> 12
     sector = torch.where(
         value == red,
         green - blue,
         torch.where(value == green, blue - red + 2 * spread, red - green + 4 * spread),
     )
-    hue = (sector * hues[spread] + 2048) >> 12
+    hue = (sector * hues + 2048) >> 12
     return to_type(torch.cat([hue + 180 * (hue < 0), saturation, value], dim=1), torch.uint8)
 
 

@@ -5,9 +5,10 @@ from torch import Tensor
 
 from imaging_core.transforms.borders import extended
 from imaging_core.transforms.histogram import histogram
-from imaging_core.transforms.pixels import LARGEST, check, to_type
+from imaging_core.transforms.pixels import LARGEST, check, plane_by_plane, to_type
 
 
+@plane_by_plane
 def equalise(images: Tensor) -> Tensor:
     """Spread the values of each channel of uint8 images evenly: OpenCV's ``equalizeHist``, exactly."""
     check(images)
@@ -23,6 +24,7 @@ def equalise(images: Tensor) -> Tensor:
     return table.gather(-1, images.flatten(-2).to(torch.int64)).view(images.shape)
 
 
+@plane_by_plane
 def clahe(images: Tensor, clip: float = 40.0, tiles: tuple[int, int] = (8, 8)) -> Tensor:
     """Contrast-limited adaptive equalisation (Zuiderveld, 1994): OpenCV's ``CLAHE``, exactly.
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from imaging_core.transforms.borders import extended
-from imaging_core.transforms.pixels import check, to_float, to_type
+from imaging_core.transforms.pixels import check, image_by_image, to_float, to_type
 
 
+@image_by_image
 def filter_2d(images: Tensor, kernel: Tensor, border: str = "reflect101") -> Tensor:
     """Correlate every channel with a kernel: OpenCV's ``filter2D``, ECVL's ``Filter2D``.
 
@@ -26,13 +26,21 @@ def filter_2d(images: Tensor, kernel: Tensor, border: str = "reflect101") -> Ten
         raise ValueError(f"the kernel has {kernel.ndim} dimensions; it must be height x width")
     rows, columns = kernel.shape
     sides = (rows // 2, (rows - 1) // 2, columns // 2, (columns - 1) // 2)
-    values = to_float(images)
-    count, channels = images.shape[:2]
-    planes = extended(values, sides, border).flatten(0, 1).unsqueeze(1)
-    filtered = functional.conv2d(planes, kernel.to(values)[None, None])
-    return to_type(filtered.view(count, channels, *images.shape[-2:]), images.dtype)
+    around = extended(to_float(images), sides, border)
+    return to_type(_correlated(around, kernel.to(around)), images.dtype)
 
 
+def _correlated(around: Tensor, kernel: Tensor) -> Tensor:
+    """One pixel of the kernel after the other: for single channels much faster than PyTorch's convolution."""
+    height, width = around.shape[-2] - kernel.shape[0] + 1, around.shape[-1] - kernel.shape[1] + 1
+    total = around.new_zeros((*around.shape[:-2], height, width))
+    for top, row in enumerate(kernel):
+        for left, weight in enumerate(row):
+            total.addcmul_(around[..., top : top + height, left : left + width], weight)
+    return total
+
+
+@image_by_image
 def separable(
     images: Tensor, across: Sequence[float] | Tensor, down: Sequence[float] | Tensor, border: str = "reflect101"
 ) -> Tensor:

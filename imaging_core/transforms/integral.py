@@ -1,12 +1,15 @@
 """Integral images: sums over any rectangle from four values."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imaging_core.transforms.pixels import check
+from imaging_core.transforms.pixels import check, plane_by_plane, white
 
 
+@plane_by_plane
 def integral_image(images: Tensor) -> Tensor:
     """The sum of all pixels above and left of each corner between pixels: OpenCV's ``integral``, exactly.
 
@@ -16,5 +19,11 @@ def integral_image(images: Tensor) -> Tensor:
     """
     check(images)
     kind = torch.float64 if images.is_floating_point() else torch.int64
-    sums = images.to(kind).cumsum(-1).cumsum(-2)
-    return functional.pad(sums, (1, 0, 1, 0))
+    small = not images.is_floating_point() and white(images) * images.shape[-1] < 2**31
+    rows = images.cumsum(-1, dtype=torch.int32 if small else kind)
+    sums = functional.pad(rows.to(kind), (1, 0, 1, 0))
+    if images.device.type != "cpu":
+        return sums.cumsum(-2)
+    for above, below in pairwise(sums.unbind(-2)):  # several times as fast as cumsum across rows
+        below += above
+    return sums

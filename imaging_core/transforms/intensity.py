@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from imaging_core.transforms.pixels import check, to_float, to_type, white
+from imaging_core.transforms.pixels import check, image_by_image, to_float, to_type, white
 
 PerChannel = float | Sequence[float]
 """One number, or one for each channel."""
@@ -18,6 +18,9 @@ def gamma(images: Tensor, exponent: float | Tensor) -> Tensor:
     ``exponent`` may be a tensor, N x 1 x 1 x 1. Differentiable, where pixels are above 0.
     """
     check(images)
+    if images.dtype == torch.uint8 and isinstance(exponent, (int, float)):
+        table = gamma(torch.arange(256, dtype=torch.float32, device=images.device).view(1, 1, 1, -1) / 255, exponent)
+        return _looked_up(images, to_type(table.flatten() * 255, torch.uint8))
     largest = white(images)
     return to_type((to_float(images) / largest) ** exponent * largest, images.dtype)
 
@@ -28,6 +31,7 @@ def brightness(images: Tensor, added: float | Tensor) -> Tensor:
     return to_type(to_float(images) + added, images.dtype)
 
 
+@image_by_image
 def normalise(images: Tensor, mean: PerChannel, std: PerChannel) -> Tensor:
     """``(value - mean) / std`` in float32 (in floats: their own type), unlike ECVL's ``Normalize``, which keeps bytes.
 
@@ -53,9 +57,19 @@ def mean_std(images: Tensor) -> tuple[Tensor, Tensor]:
         Two N x C tensors of float64.
     """
     check(images)
-    values = images.to(torch.float64)
-    std, mean = torch.std_mean(values, dim=(-2, -1), correction=0)
-    return mean, std
+    if images.is_floating_point():
+        std, mean = torch.std_mean(images.to(torch.float64), dim=(-2, -1), correction=0)
+        return mean, std
+    count = images.shape[-2] * images.shape[-1]
+    sums, squares = _sums(images).unbind(-1)  # integers: exact
+    return sums.double() / count, (squares * count - sums**2).double().sqrt() / count
+
+
+@image_by_image
+def _sums(images: Tensor) -> Tensor:
+    """Of values and of their squares: N x C x 2, int64."""
+    values = images.to(torch.int32 if images.dtype == torch.uint8 else torch.int64)
+    return torch.stack([values.sum((-2, -1)), (values * values).sum((-2, -1))], dim=-1)
 
 
 def scale_to(images: Tensor, smallest: float, largest: float) -> Tensor:
@@ -90,6 +104,11 @@ def to_float32(images: Tensor, divisor: float = 1) -> Tensor:
     """Float32, divided: ECVL's ``AugToFloat32``, with 255 its ``AugDivBy255``."""
     check(images)
     return images.to(torch.float32) / divisor
+
+
+@image_by_image
+def _looked_up(images: Tensor, table: Tensor) -> Tensor:
+    return table.index_select(0, images.flatten().to(torch.int32)).view(images.shape)
 
 
 def _per_channel(numbers: PerChannel, images: Tensor) -> Tensor:

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from imaging_core.transforms.pixels import check
+from imaging_core.transforms.pixels import check, image_by_image
 
 
+@image_by_image
 def moments(images: Tensor, order: int = 3) -> Tensor:
     """``sum of x^p y^q value``: OpenCV's ``moments``, ECVL's ``Moments``, within 1e-9 of each value.
 
@@ -18,6 +19,7 @@ def moments(images: Tensor, order: int = 3) -> Tensor:
     return _sums(images.to(torch.float64), across, down, order)
 
 
+@image_by_image
 def central_moments(images: Tensor, order: int = 3) -> Tensor:
     """Moments about each channel's own centre of mass: OpenCV's ``mu``; NaN for black channels. As ``moments``."""
     raw = moments(images, 1)

@@ -1,7 +1,14 @@
 """Types of pixels: what they can hold, what is computed in, and the way back."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
 import torch
 from torch import Tensor
+
+P = ParamSpec("P")
+OnBatch = Callable[Concatenate[Tensor, P], Tensor]
 
 LARGEST = {torch.uint8: 255.0, torch.uint16: 65535.0}
 """White of an integer image; white of a floating image is 1."""
@@ -37,3 +44,32 @@ def to_type(values: Tensor, dtype: torch.dtype) -> Tensor:
     if values.is_floating_point():
         values = values.round()
     return values.clamp(0, LARGEST[dtype]).to(dtype)
+
+
+def image_by_image(function: OnBatch[P]) -> OnBatch[P]:
+    """On the CPU, run a function of a batch on one image after the other: what it works on stays in the cache.
+
+    Only for functions whose other arguments are the same for all images.
+    """
+
+    @wraps(function)
+    def each(images: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if images.device.type != "cpu" or images.ndim != 4 or len(images) < 2:
+            return function(images, *args, **kwargs)
+        return torch.cat([function(image, *args, **kwargs) for image in images.chunk(len(images))])
+
+    return each
+
+
+def plane_by_plane(function: OnBatch[P]) -> OnBatch[P]:
+    """As ``image_by_image``, one channel after the other: for functions that take each channel on its own."""
+
+    @wraps(function)
+    def each(images: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if images.device.type != "cpu" or images.ndim != 4 or images.shape[:2].numel() < 2:
+            return function(images, *args, **kwargs)
+        planes = images.reshape(-1, 1, *images.shape[-2:])
+        results = torch.cat([function(plane, *args, **kwargs) for plane in planes.chunk(len(planes))])
+        return results.view(*images.shape[:2], *results.shape[2:])
+
+    return each

@@ -1,12 +1,13 @@
 """Thresholds: given ones, and those that Otsu's criterion finds."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from imaging_core.transforms.histogram import histogram
-from imaging_core.transforms.pixels import check, to_signed, white
+from imaging_core.transforms.pixels import check, image_by_image, to_signed, white
 
 
 def threshold(images: Tensor, limit: float | Tensor, largest: float | None = None, *, inverse: bool = False) -> Tensor:
@@ -19,13 +20,23 @@ def threshold(images: Tensor, limit: float | Tensor, largest: float | None = Non
         inverse: ECVL's ``BINARY_INV`` instead of ``BINARY``.
     """
     check(images)
-    above = to_signed(images) > limit
+    above = _above(images, limit)
     if inverse:
         above = ~above
     top = white(images) if largest is None else largest
     if images.dtype == torch.uint8:
-        return above.view(torch.uint8) * int(top)
+        return above.view(torch.uint8).mul_(int(top))
     return torch.where(above, images.new_full((), top), images.new_zeros(()))
+
+
+def _above(images: Tensor, limit: float | Tensor) -> Tensor:
+    """Which pixels exceed a limit, that may be no value of their type; True or False."""
+    if images.is_floating_point() or isinstance(limit, Tensor):
+        return to_signed(images) > limit
+    whole = math.floor(limit)
+    if 0 <= whole <= white(images):
+        return to_signed(images) > whole
+    return torch.full(images.shape, whole < 0, device=images.device)
 
 
 def multi_threshold(
@@ -44,13 +55,13 @@ def multi_threshold(
         raise ValueError("the limits of a multi-threshold must be one or more numbers in ascending order")
     top = white(images) if largest is None else largest
     greys = torch.tensor([place * (top - smallest) / len(limits) + smallest for place in range(len(limits) + 1)])
-    values = to_signed(images)
     interval = torch.zeros(images.shape, dtype=torch.int32, device=images.device)
     for limit in limits:
-        interval += values > limit
+        interval += _above(images, limit)
     return greys.to(images.device, images.dtype)[interval]
 
 
+@image_by_image
 def otsu(images: Tensor) -> Tensor:
     """The threshold that separates dark from bright best (Otsu, 1979): OpenCV's ``THRESH_OTSU``, exactly.
 

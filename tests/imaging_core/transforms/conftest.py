@@ -10,6 +10,9 @@ from skimage import data
 from torch import Tensor
 
 DTYPES = {"uint8": np.uint8, "uint16": np.uint16, "float32": np.float32}
+KINDS = [("uint8", 1), ("uint8", 3), ("uint16", 1), ("uint16", 4), ("float32", 3)]
+"""Types and channels."""
+
 LARGEST = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 
@@ -52,14 +55,18 @@ def pictures(photographs: list[NDArray], dtype: str, channels: int) -> Pictures:
     return Pictures([np.ascontiguousarray(each) for each in arrays], LARGEST[dtype])
 
 
-@pytest.fixture(params=[1, 3, 4], ids="{}channels".format)
-def channels(request) -> int:
-    return request.param
+@pytest.fixture(scope="package", autouse=True)
+def one_thread():
+    """Images this small are done before a second thread has begun."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
-@pytest.fixture(params=DTYPES)
-def images(request, photographs, channels) -> Pictures:
-    return pictures(photographs, request.param, channels)
+@pytest.fixture(params=KINDS, ids=str)
+def images(request, photographs) -> Pictures:
+    return pictures(photographs, *request.param)
 
 
 @pytest.fixture(params=DTYPES)
@@ -67,9 +74,9 @@ def grey(request, photographs) -> Pictures:
     return pictures(photographs, request.param, 1)
 
 
-@pytest.fixture(params=["uint8", "uint16"])
-def integers(request, photographs, channels) -> Pictures:
-    return pictures(photographs, request.param, channels)
+@pytest.fixture(params=[each for each in KINDS if each[0] != "float32"], ids=str)
+def integers(request, photographs) -> Pictures:
+    return pictures(photographs, *request.param)
 
 
 @pytest.fixture
