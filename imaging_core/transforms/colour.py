@@ -102,19 +102,24 @@ def _to_hsv(rgb: Tensor) -> Tensor:
 
 def _to_hsv_bytes(rgb: Tensor) -> Tensor:
     """With OpenCV's 1 / n in 1/2^12, rounded half to even; float32 gives the same integers for every n."""
-    red, green, blue = rgb.to(torch.int32).chunk(3, dim=1)
-    value = torch.maximum(torch.maximum(red, green), blue)
-    spread = value - torch.minimum(torch.minimum(red, green), blue)
-    saturations = (255 * 4096 / value.clamp(min=1).float()).round_().to(torch.int32)
-    hues = (180 * 4096 / 6 / spread.clamp(min=1).float()).round_().to(torch.int32)
-    saturation = (spread * saturations + 2048) >> 12
+    value = rgb.amax(dim=1, keepdim=True)
+    spread = value - rgb.amin(dim=1, keepdim=True)
+    saturation = _scaled(spread, 255 * 4096, value)
+    red, green, blue = rgb.to(torch.int16).chunk(3, dim=1)
     sector = torch.where(
         value == red,
         green - blue,
-        torch.where(value == green, blue - red + 2 * spread, red - green + 4 * spread),
+        torch.where(value == green, (blue - red).add_(spread, alpha=2), (red - green).add_(spread, alpha=4)),
     )
-    hue = (sector * hues + 2048) >> 12
-    return to_type(torch.cat([hue + 180 * (hue < 0), saturation, value], dim=1), torch.uint8)
+    hue = _scaled(sector, 180 * 4096 / 6, spread)
+    hue = torch.where(hue < 0, hue + 180, hue)
+    return torch.cat([hue.to(torch.uint8), saturation.to(torch.uint8), value], dim=1)
+
+
+def _scaled(numbers: Tensor, scale: float, divisor: Tensor) -> Tensor:
+    """``numbers * round(scale / divisor) / 2^12``, rounded half up, int32; 0 / 0 is 0."""
+    factor = torch.full_like(divisor, scale, dtype=torch.float32).div_(divisor.clamp(min=1)).round_()
+    return factor.to(torch.int32).mul_(numbers).add_(2048).bitwise_right_shift_(12)
 
 
 def _to_hsv_floats(rgb: Tensor) -> Tensor:

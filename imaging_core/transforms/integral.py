@@ -21,9 +21,11 @@ def integral_image(images: Tensor) -> Tensor:
     kind = torch.float64 if images.is_floating_point() else torch.int64
     small = not images.is_floating_point() and white(images) * images.shape[-1] < 2**31
     rows = images.cumsum(-1, dtype=torch.int32 if small else kind)
-    sums = functional.pad(rows.to(kind), (1, 0, 1, 0))
-    if images.device.type != "cpu":
-        return sums.cumsum(-2)
-    for above, below in pairwise(sums.unbind(-2)):  # several times as fast as cumsum across rows
-        below += above
+    if images.device.type != "cpu" or images.is_floating_point():
+        return functional.pad(rows, (1, 0, 1, 0)).cumsum(-2, dtype=kind)
+    height, width = images.shape[-2:]
+    sums = torch.zeros(*images.shape[:-2], height + 1, width + 1, dtype=kind)
+    lines = sums[..., 1:].unbind(-2)
+    for (above, line), row in zip(pairwise(lines), rows.unbind(-2), strict=True):  # cumsum across rows is slow
+        torch.add(above, row, out=line)
     return sums

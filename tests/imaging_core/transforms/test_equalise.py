@@ -18,6 +18,11 @@ def test_integral_image_equals_opencv(images):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9 if images.largest == 1 else 0)
 
 
+def test_the_integral_is_differentiable():
+    images = torch.rand(2, 1, 3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(integral_image, images)
+
+
 def test_any_rectangles_sum_is_four_values(integers):
     sums = integral_image(integers.batch)
     part = integers.batch[..., 20:45, 7:100].to(torch.int64).sum((-2, -1))

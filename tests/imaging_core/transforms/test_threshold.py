@@ -22,7 +22,13 @@ def test_threshold_equals_opencv(images, same, inverse, share):
 
 
 def test_white_is_the_default(images):
-    assert threshold(images.batch, -1).eq(images.batch.new_full((), images.largest)).all()
+    for limit in (-1, -0.5):
+        assert threshold(images.batch, limit).eq(images.batch.new_full((), images.largest)).all()
+
+
+@pytest.mark.parametrize("beyond", [0.0, 0.5, 1, 70000])
+def test_nothing_exceeds_what_no_pixel_can(images, beyond):
+    assert threshold(images.batch, images.largest + beyond).eq(images.batch.new_zeros(())).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
