@@ -19,7 +19,8 @@ def equalise(images: Tensor) -> Tensor:
     total = images.shape[-2] * images.shape[-1]
     darkest = counts.gather(-1, (counts > 0).to(torch.uint8).argmax(-1, keepdim=True))
     spread = (total - darkest).to(torch.float32)
-    table = to_type((below - darkest).clamp(min=0).float() * (255 / spread), torch.uint8)
+    scale = spread.new_full((), 255) / spread  # a number / tensor would be rounded twice
+    table = to_type((below - darkest).clamp(min=0).float() * scale, torch.uint8)
     table = torch.where(spread > 0, table, torch.arange(256, dtype=torch.uint8, device=images.device))
     return table.gather(-1, images.flatten(-2).to(torch.int64)).view(images.shape)
 

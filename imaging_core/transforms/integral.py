@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from imaging_core.transforms.pixels import check, plane_by_plane, white
+from imaging_core.transforms.pixels import check, image_by_image, white
 
 
-@plane_by_plane
+@image_by_image
 def integral_image(images: Tensor) -> Tensor:
     """The sum of all pixels above and left of each corner between pixels: OpenCV's ``integral``, exactly.
 

@@ -20,13 +20,19 @@ def threshold(images: Tensor, limit: float | Tensor, largest: float | None = Non
         inverse: ECVL's ``BINARY_INV`` instead of ``BINARY``.
     """
     check(images)
+    if images.dtype == torch.uint8 and not isinstance(limit, Tensor) and 0 <= limit < 255:
+        return _of_bytes(images, math.floor(limit), 255 if largest is None else int(largest), inverse)
     above = _above(images, limit)
     if inverse:
         above = ~above
     top = white(images) if largest is None else largest
-    if images.dtype == torch.uint8:
-        return above.view(torch.uint8).mul_(int(top))
     return torch.where(above, images.new_full((), top), images.new_zeros(()))
+
+
+def _of_bytes(images: Tensor, limit: int, largest: int, inverse: bool) -> Tensor:
+    """Without booleans, whose making takes ten times as long as arithmetic on bytes."""
+    above = images.clamp(limit, limit + 1).sub_(limit + 1 if inverse else limit)
+    return (above.neg_() if inverse else above).mul_(largest)
 
 
 def _above(images: Tensor, limit: float | Tensor) -> Tensor:
