@@ -105,8 +105,8 @@ def _area(old: int, new: int) -> Matrix:
 def _edges(old: int, new: int) -> Matrix:
     """OpenCV's ``INTER_AREA`` for enlarging: an old pixel keeps its value until a new one holds its right edge."""
     place = np.arange(new)
-    left = np.floor(place * (old / new)).astype(np.int64)
-    share = (place + 1) - (left + 1) * (new / old)
+    left = np.floor(place * (1 / (new / old))).astype(np.int64)
+    share = ((place + 1) - (left + 1) * (new / old)).astype(np.float32)  # rounded as OpenCV's: 1 - 1e-16 is 1
     share = np.where((share <= 0) | (left >= old - 1), 0, share - np.floor(share))
     left = left.clip(0, old - 1)
     weights = np.zeros((new, old))
