@@ -89,9 +89,10 @@ def otsu(images: Tensor) -> Tensor:
 
 
 def multi_otsu(images: Tensor, count: int) -> Tensor:
-    """The ``count`` thresholds that separate grey levels best: scikit-image's ``threshold_multiotsu``, exactly.
+    """The ``count`` thresholds that separate grey levels best: scikit-image's ``threshold_multiotsu``.
 
-    Liao, Chen and Chung (2001), with dynamic programming instead of all combinations: ``count`` may be large.
+    Equal to it, except where its float32 takes one set of thresholds for as good as a better one. Liao, Chen and Chung
+    (2001), with dynamic programming instead of all combinations: ``count`` may be large.
 
     Args:
         images: a batch of uint8; of every channel on its own.

@@ -69,6 +69,19 @@ def test_multi_otsu_equals_scikit_image(photographs, count):
             assert ours.tolist() == threshold_multiotsu(image[..., channel], classes=count + 1).tolist()
 
 
+@given(st.integers(0, 10**6), st.floats(10, 60))
+@settings(max_examples=20, deadline=None)
+def test_multi_otsu_is_at_least_as_good_as_scikit_images(seed, spread):
+    image = np.random.default_rng(seed).normal(128, spread, (40, 50)).clip(0, 255).astype(np.uint8)
+
+    def between(limits):
+        classes = np.digitize(image, limits, right=True)
+        return sum(image[classes == k].sum(dtype=float) ** 2 / (classes == k).sum() for k in np.unique(classes))
+
+    ours = multi_otsu(torch.from_numpy(image)[None, None], 3)[0, 0].numpy()
+    assert between(ours) >= between(threshold_multiotsu(image, classes=4)) * (1 - 1e-12)
+
+
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=4, unique=True))
 @settings(max_examples=20)
 def test_multi_threshold_equals_digitize(limits):
