@@ -8,11 +8,11 @@ import threading
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from imaging_core.decode.sampling import Sampling
 from imaging_core.inference.resample import interpolate, surround
 from imaging_core.models.card import Input
+from imaging_core.transforms.resize import interpolate
 
 LARGEST_SCRATCH = 32 * 1024 * 1024
 """Values that a thread keeps to convert images in: 128 MiB, enough for 10 megapixels in colour."""
@@ -67,21 +67,7 @@ class Preprocess:
         else:
             image = pixels.to(torch.float32)
         size = (card.height, card.width)
-        return resize(image.permute(2, 0, 1).unsqueeze(0), size, card.resize, antialias=card.antialias)
-
-
-def resize(batch: Tensor, size: tuple[int, int], method: str, *, antialias: bool = False) -> Tensor:
-    """Resize a float batch, N x C x H x W, to ``size`` (height, width).
-
-    Pixel centres lie at half-integers (OpenCV's and PyTorch's ``align_corners=False``); ``nearest`` takes
-    ``floor(i * scale)``, as OpenCV does, and ``nearest-exact`` the pixel whose centre is nearest. An image that has the
-    size already comes back unchanged.
-    """
-    if tuple(batch.shape[-2:]) == size:
-        return batch
-    if method in ("bilinear", "bicubic"):
-        return functional.interpolate(batch, size, mode=method, align_corners=False, antialias=antialias)
-    return functional.interpolate(batch, size, mode=method)
+        return interpolate(image.permute(2, 0, 1).unsqueeze(0), size, card.resize, antialias=card.antialias)
 
 
 def _looks_at_few_rows(card: Input) -> bool:

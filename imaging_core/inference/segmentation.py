@@ -20,13 +20,13 @@ from imaging_core.inference.head import Outcome, Said
 from imaging_core.inference.measure import measure
 from imaging_core.inference.measured import Measures
 from imaging_core.inference.outputs import to_nifti, to_png, to_tiff
-from imaging_core.inference.preprocess import resize
 from imaging_core.inference.score import POSITIVE, count, overlap
 from imaging_core.inference.stitch import Canvas, as_stored, to_mask
 from imaging_core.inference.task import Truth
 from imaging_core.metrics.segmentation import deephealth_per_case
 from imaging_core.models.card import Card
 from imaging_core.store import Source
+from imaging_core.transforms.resize import interpolate
 
 HALF = 0.5
 """DeepHealth's threshold on both sides of its IoU, whatever the card's is."""
@@ -111,7 +111,7 @@ class _Maps:
         self._canvas.put(output, place)
         if self._overlaps and place.extent == self._size:  # one input that is the whole image
             input_size = (head.card.input.height, head.card.input.width)
-            self._at_input_size = head.device.download(resize(output[None], input_size, "bilinear")[0, 0] >= HALF)
+            self._at_input_size = head.device.download(interpolate(output[None], input_size, "bilinear")[0, 0] >= HALF)
 
     def seal(self) -> "_SealedMaps":
         head, whole = self._head, self._canvas.whole

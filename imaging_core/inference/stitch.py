@@ -7,8 +7,8 @@ from torch import Tensor
 
 from imaging_core.decode.case import Place
 from imaging_core.decode.volume import Grid
-from imaging_core.inference.preprocess import resize
 from imaging_core.models.card import Output
+from imaging_core.transforms.resize import interpolate
 
 
 class Canvas:
@@ -29,7 +29,7 @@ class Canvas:
         Inputs come in their order, so that where places overlap the later one counts.
         """
         height, width = place.extent[-2:]
-        kept = self._keep(resize(output[None], (height, width), "bilinear")[0])
+        kept = self._keep(interpolate(output[None], (height, width), "bilinear")[0])
         classes = kept.shape[:-2]
         if self._kept is None:
             if place.extent == self._size:

@@ -13,11 +13,12 @@ from imaging_core.decode.case import Case, CaseError, Limits
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.errors import DataError, TemporaryError, listing
-from imaging_core.inference.preprocess import Preprocess, resize
+from imaging_core.inference.preprocess import Preprocess
 from imaging_core.models.card import Card
 from imaging_core.store import Source, open_source
 from imaging_core.training.objective import NOTHING
 from imaging_core.training.splits import Material, Split
+from imaging_core.transforms.resize import interpolate
 
 KEPT_BYTES = 2 * 1024**3
 """Prepared images are kept in memory up to so many bytes for each split; the others are read again in every epoch."""
@@ -134,7 +135,7 @@ class SplitExamples:
         kind = self._card.output.kind
         planes = torch.from_numpy(mask.astype(np.float32))
         wanted = (self._card.input.height, self._card.input.width)
-        planes = resize(planes.unsqueeze(0), wanted, "nearest-exact")[0]
+        planes = interpolate(planes.unsqueeze(0), wanted, "nearest-exact")[0]
         if kind == "multiclass":
             return _class_indices(planes[0].long(), self._card)
         if len(planes) != self._card.output.channels:

@@ -1,0 +1,1 @@
+"""ECVL's augmentations and the text that it writes them in."""
