@@ -49,7 +49,11 @@ class Preprocess:
             images = self._resized(block[0])
         else:  # one by one: how a batch is shared out may change the last bit
             images = torch.cat([self._resized(each) for each in block])
-        if card.scaling == "unit":
+        if card.clip is not None:
+            images = images.clamp(*card.clip)
+        if card.clip is not None and card.scaling == "unit":
+            images = (images - card.clip[0]) / (card.clip[1] - card.clip[0])
+        elif card.scaling == "unit":
             images = images / _LARGEST.get(block.dtype, 1.0)
         elif card.scaling != "none":
             images = images / card.scaling
