@@ -45,8 +45,9 @@ class Lut:
 
     def __call__(self, values: NDArray[Any]) -> Floats:
         """Entries, from 0 to ``2**bits - 1``; values between two entries give the lower one."""
-        at = np.clip(np.floor(values) - self.first, 0, len(self.entries) - 1).astype(np.int64)
-        looked_up: Floats = self.entries[at].astype(np.float64)
+        places = np.floor(np.asarray(values, np.float64)) - self.first
+        places = np.clip(places, 0, len(self.entries) - 1)
+        looked_up: Floats = self.entries[places.astype(np.int64)].astype(np.float64)
         return looked_up
 
 
