@@ -127,7 +127,7 @@ def _check_parallel(planes: Sequence[Plane]) -> None:
 
 def _check_steps(steps: NDArray[np.float64]) -> None:
     """Refuse slices at one place and gaps, by the steps between slices in mm."""
-    usual = float(np.median(steps))
+    usual = float(np.quantile(steps, 0.5, method="lower"))
     if (steps <= _UNEVEN * usual).any() or usual <= 0:
         count = int((steps <= max(_UNEVEN * usual, 0)).sum())
         raise CaseError(

@@ -38,12 +38,12 @@ class Input(_Part):
         height: in pixels.
         width: in pixels.
         channels: 1 reads images as grey, 3 as RGB, another number as so many planes.
-        clip: two values; after resizing, what is smaller becomes the first, what is larger the second. Hounsfield
-            units want it: (-1000, 400), say.
         scaling: ``unit`` divides by the largest value of the image's type (255 for 8 bit; floats stay), or spreads the
             range of ``clip`` over [0, 1]; ``none`` leaves values as they are, a number divides by it.
         mean: subtracted after scaling, one value per channel.
         std: divided by after subtracting, one value per channel.
+        clip: two values; after resizing and before scaling, what is smaller becomes the first, what is larger the
+            second. Hounsfield units want it: (-1000, 400), say.
         resize: interpolation from the image's size to the model's; ``stretch`` is the only rule, as DeepHealth's.
         antialias: low-pass when shrinking (bilinear and bicubic only).
         decode: ``full`` decodes every pixel; ``reduced`` decodes a JPEG at the smallest of libjpeg's scales (1/2, 1/4,
@@ -65,10 +65,10 @@ class Input(_Part):
     height: Side
     width: Side
     channels: Channels
-    clip: tuple[Finite, Finite] | None = None
     scaling: Literal["unit", "none"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "unit"
     mean: tuple[Finite, ...] | None = None
     std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    clip: tuple[Finite, Finite] | None = None
     resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
