@@ -1,4 +1,4 @@
-"""DICOM through the step: single images, series and damaged files beside other formats; and no patient in what it says."""
+"""DICOM through the step, beside other formats: what is done, what fails and why, and no patient in what it says."""
 
 import subprocess
 import sys
