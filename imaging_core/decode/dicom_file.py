@@ -24,7 +24,7 @@ warnings.filterwarnings("ignore", module="pydicom")
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _KEPT = [
-    *("SOPClassUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType"),
+    *("SOPClassUID", "SeriesInstanceUID", "ImageType", "SegmentationType"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "DoseGridScaling"),

@@ -80,8 +80,11 @@ def read_mask(data: bytes, limits: Limits, *, spread_out: bool) -> Frames:
     """
     file = parse(data, limits)
     layout = file.layout
-    if kind_of(file.elements) == _SEGMENTATION and layout.frames > 1:
-        raise CaseError("unsupported", "a DICOM segmentation of several frames is not read here")
+    if kind_of(file.elements) == _SEGMENTATION:
+        if layout.frames > 1:
+            raise CaseError("unsupported", "a DICOM segmentation of several frames is not read here")
+        if file.elements.get("SegmentationType") == "FRACTIONAL":
+            raise CaseError("unsupported", "a fractional DICOM segmentation is not read here, only a binary one")
     frames = list(stored_frames(file))
     colour = layout.samples == 3
     if len(frames) > 1:

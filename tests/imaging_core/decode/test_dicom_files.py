@@ -1,6 +1,7 @@
 """Every file that pydicom's package holds: read with the values that pydicom reads, or refused for what it is."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,13 @@ def test_read(path):
         values = np.stack([each.pixels for each in inputs]) if dataset.SamplesPerPixel == 3 else stored_values(path)
         difference = np.abs(values.reshape(expected.shape).astype(np.int64) - expected.astype(np.int64))
         assert difference.max() <= (1 if dataset.PhotometricInterpretation.startswith("YBR_FULL") else 0)
+
+
+def test_threads_read_the_same():
+    paths = [path for path in FILES if not expected_refusal(path) and path.stat().st_size < 100_000]
+    alone = [stored_values(path).tobytes() for path in paths]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda path: stored_values(path).tobytes(), paths)) == alone
 
 
 def test_doses_are_a_volume_with_its_place():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import SegmentationStorage
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.dicom_series import Plane, in_order
@@ -184,6 +185,17 @@ def test_multi_frame_ground_truth_lies_on_its_image(source, decode_volume, kind)
     with pytest.raises(CaseError) as caught:
         decode_mask(source(written(mask)), Limits(), kind, **place)
     assert caught.value.kind == "mask_size"
+
+
+@pytest.mark.parametrize(
+    ("frames", "kind", "word"), [(VOXELS, "BINARY", "several frames"), (VOXELS[0], "FRACTIONAL", "fractional")]
+)
+def test_segmentations_that_are_not_read_are_named(source, frames, kind, word):
+    segmentation = dicom(frames.astype(np.uint8), SOPClassUID=SegmentationStorage, SegmentationType=kind)
+    with pytest.raises(CaseError) as caught:
+        decode_mask(source(written(segmentation)), Limits(), "binary")
+    assert caught.value.kind == "mask_unreadable"
+    assert word in caught.value.reason
 
 
 def test_ground_truth_of_one_frame(source):
