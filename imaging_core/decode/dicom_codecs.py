@@ -1,7 +1,8 @@
 """The compressed frames of DICOM: JPEG of all processes in use, JPEG-LS, JPEG 2000, HTJ2K and RLE.
 
 imagecodecs decodes all of them: libjpeg-turbo (8 and 12 bits, lossless of 2 to 16), CharLS, OpenJPEG. What a
-compressed frame says of its size is compared with the DICOM header first: it may promise far more.
+compressed frame says of its size is compared with the DICOM header first: it may promise far more. A frame must have
+its end marker: libjpeg and OpenJPEG make up what is missing, and CharLS may look for it for seconds.
 """
 
 import struct
@@ -29,7 +30,7 @@ from pydicom.uid import (
 
 from imaging_core.decode.case import CaseError
 from imaging_core.decode.dicom_file import Layout
-from imaging_core.decode.jpeg import markers
+from imaging_core.decode.jpeg import has_end, markers
 
 _JPEG = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1}
 _JPEG_LS = {JPEGLSLossless, JPEGLSNearLossless}
@@ -38,6 +39,8 @@ _LOSSLESS_FRAME, _JPEG_LS_FRAME = 0xC3, 0xF7
 _FRAMES = {0xC0, 0xC1, 0xC2, _LOSSLESS_FRAME, _JPEG_LS_FRAME}
 _APP0 = 0xE0
 _CODESTREAM = b"\xff\x4f\xff\x51"
+_END = b"\xff\xd9"
+_MOST_PADDING = 16
 _RGB_NAMES = (b"RGB", b"rgb")
 
 
@@ -86,11 +89,13 @@ def decode_frame(frame: bytes, layout: Layout) -> Decoded:
     if layout.syntax in _JPEG_LS:
         promise, _ = _jpeg_promise(frame)
         _check(promise, layout)
+        _check_end(frame)
         return _decoded(imagecodecs.jpegls_decode(frame), promise, layout, is_rgb=False)
     if layout.syntax in _JPEG_2000:
         codestream = frame[max(frame.find(_CODESTREAM), 0) :]  # some writers put the boxes of a file around it
         promise = _jpeg_2000_promise(codestream)
         _check(promise, layout)
+        _check_end(codestream)
         pixels = imagecodecs.jpeg2k_decode(codestream, numthreads=1)
         return _decoded(pixels, promise, layout, is_rgb=layout.photometric in ("YBR_RCT", "YBR_ICT"))
     return _rle(frame, layout)
@@ -99,6 +104,8 @@ def decode_frame(frame: bytes, layout: Layout) -> Decoded:
 def _jpeg(frame: bytes, layout: Layout) -> Decoded:
     promise, header = _jpeg_promise(frame)
     _check(promise, layout)
+    if not has_end(frame):
+        raise _truncated()
     if layout.samples == 1:
         return _decoded(imagecodecs.jpeg8_decode(frame), promise, layout, is_rgb=False)
     stored_as_rgb = header.names in _RGB_NAMES or (layout.photometric == "RGB" and not header.is_jfif)
@@ -141,6 +148,16 @@ def _check(promise: _Promise, layout: Layout) -> None:
     said = (layout.rows, layout.columns, layout.samples)
     if (promise.rows, promise.columns, promise.samples) != said or promise.bits > layout.allocated:
         raise CaseError("unreadable", "the DICOM header and its compressed pixels contradict each other")
+
+
+def _check_end(codestream: bytes) -> None:
+    """Of codestreams in which FF D9 is nothing but their end; writers pad them, and not with zeros alone."""
+    if _END not in codestream[-_MOST_PADDING:]:
+        raise _truncated()
+
+
+def _truncated() -> CaseError:
+    return CaseError("unreadable", "the compressed DICOM pixels are truncated: they have no end marker")
 
 
 def _decoded(pixels: NDArray[Any], promise: _Promise, layout: Layout, *, is_rgb: bool) -> Decoded:

@@ -94,6 +94,27 @@ def test_compressed_frames_that_promise_more_than_the_header(syntax, encode):
     assert refused(compressed(encode(PIXELS)[:30], syntax))[0] == "unreadable"
 
 
+@pytest.mark.parametrize("keep", [0.3, 0.7, 0.97])
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        (uid.JPEGBaseline8Bit, imagecodecs.jpeg8_encode),
+        (uid.JPEGLosslessSV1, lambda pixels: imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1)),
+        (uid.JPEGLSLossless, imagecodecs.jpegls_encode),
+        (uid.JPEG2000Lossless, lambda pixels: imagecodecs.jpeg2k_encode(pixels, codecformat="J2K")),
+        (uid.HTJ2KLossless, imagecodecs.htj2k_encode),
+        (
+            uid.RLELossless,
+            lambda pixels: struct.pack("<16I", 1, 64, *[0] * 14) + b"".join(bytes([0, v]) for v in pixels.flat),
+        ),
+    ],
+)
+def test_compressed_frames_that_end_early(syntax, encode, keep):
+    frame = encode(PIXELS)
+    read(compressed(frame, syntax))
+    assert refused(compressed(frame[: int(len(frame) * keep)], syntax))[0] == "unreadable"
+
+
 def test_run_lengths_that_end_early_or_late():
     segment = bytes([255, 7, 0])  # of 192 values, two
     header = struct.pack("<16I", 1, 64, *[0] * 14)
