@@ -3,6 +3,7 @@
 import copy
 import random
 
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -185,6 +186,26 @@ def test_multi_frame_ground_truth_lies_on_its_image(source, decode_volume, kind)
     with pytest.raises(CaseError) as caught:
         decode_mask(source(written(mask)), Limits(), kind, **place)
     assert caught.value.kind == "mask_size"
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+def test_a_series_with_its_labels_in_nifti(source, decode_volume, tmp_path, canonical):
+    """As DeepHealth's kidney data: the label's axes are columns, rows, slices; or turned to RAS, as many tools do."""
+    slanted = [0.8, 0.6, 0, -0.6, 0.8, 0]
+    datasets = ct_series(VOXELS, ImageOrientationPatient=slanted)
+    image = decode_volume([written(dataset) for dataset in datasets])
+    classes = np.random.default_rng(4).integers(0, 3, (6, 4, 5), np.uint8)
+    along_row, along_column = np.array(slanted[:3]), np.array(slanted[3:])
+    to_lps = np.eye(4)
+    to_lps[:3] = np.column_stack([along_row * 0.5, along_column * 0.7, [0, 0, 2.5], [-10, -20, 30]])
+    label = nibabel.Nifti1Image(classes.T, np.diag([-1, -1, 1, 1]) @ to_lps)
+    if canonical:
+        label = nibabel.as_closest_canonical(label)
+        assert (label.get_fdata().astype(np.uint8) != classes.T).any()
+    nibabel.save(label, tmp_path / "label.nii.gz")
+    mask = source((tmp_path / "label.nii.gz").read_bytes())
+    truth = decode_mask(mask, Limits(), "multiclass", size=image.size, affine=image.affine)
+    assert (truth == classes).all()
 
 
 @pytest.mark.parametrize(
