@@ -1,8 +1,9 @@
 """The compressed frames of DICOM: JPEG of all processes in use, JPEG-LS, JPEG 2000, HTJ2K and RLE.
 
-imagecodecs decodes all of them: libjpeg-turbo (8 and 12 bits, lossless of 2 to 16), CharLS, OpenJPEG. What a
-compressed frame says of its size is compared with the DICOM header first: it may promise far more. A frame must have
-its end marker: libjpeg and OpenJPEG make up what is missing, and CharLS may look for it for seconds.
+imagecodecs decodes all of them: libjpeg-turbo (8 and 12 bits, lossless greys of 2 to 16), jpegsof3 (lossless colours,
+of which libjpeg-turbo 3.1.3 makes wrong pixels, in silence, where a component has a Huffman table of its own), CharLS
+and OpenJPEG. What a compressed frame says of its size is compared with the DICOM header first: it may promise far more.
+A frame must have its end marker: libjpeg and OpenJPEG make up what is missing, and CharLS may look for it for seconds.
 """
 
 import struct
@@ -109,7 +110,9 @@ def _jpeg(frame: bytes, layout: Layout) -> Decoded:
     if layout.samples == 1:
         return _decoded(imagecodecs.jpeg8_decode(frame), promise, layout, is_rgb=False)
     stored_as_rgb = header.names in _RGB_NAMES or (layout.photometric == "RGB" and not header.is_jfif)
-    if stored_as_rgb or header.marker == _LOSSLESS_FRAME:
+    if header.marker == _LOSSLESS_FRAME:
+        return _decoded(imagecodecs.jpegsof3_decode(frame), promise, layout, is_rgb=stored_as_rgb)
+    if stored_as_rgb:
         pixels = imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
         return _decoded(pixels, promise, layout, is_rgb=stored_as_rgb)
     return _decoded(

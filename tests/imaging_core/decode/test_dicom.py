@@ -164,6 +164,27 @@ def test_luma_and_chroma_become_rgb(decode, subsampled):
     assert np.abs(decode(written(dataset), channels=3) - rgb).max() <= 2
 
 
+@pytest.mark.parametrize(
+    ("syntax", "encode"),
+    [
+        (uid.JPEGLosslessSV1, {"colorspace": "YCBCR", "outcolorspace": "YCBCR", "lossless": True, "predictor": 1}),
+        (uid.JPEGLSLossless, None),
+        (uid.JPEG2000Lossless, {"codecformat": "J2K", "reversible": True, "mct": False}),
+    ],
+)
+def test_codecs_that_keep_luma_and_chroma(decode, syntax, encode):
+    ybr = noise(np.uint8, (16, 24, 3))
+    native = dicom(ybr, PhotometricInterpretation="YBR_FULL")
+    if syntax == uid.JPEGLosslessSV1:
+        frame = imagecodecs.jpeg8_encode(ybr, **encode)
+    elif syntax == uid.JPEGLSLossless:
+        frame = imagecodecs.jpegls_encode(ybr)
+    else:
+        frame = imagecodecs.jpeg2k_encode(ybr, **encode)
+    same = compressed(dicom(ybr, PhotometricInterpretation="YBR_FULL"), [frame], syntax)
+    assert (decode(written(same), channels=3) == decode(written(native), channels=3)).all()
+
+
 def test_grey_of_colours_is_luma(decode, colour):
     from PIL import Image
 
