@@ -51,6 +51,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="unit divides by the largest value of the image's type, none leaves values as they are, "
         "a number divides by it (default: unit)",
     )
+    seen.add_argument(
+        "--clip",
+        type=numbers,
+        metavar="LOW,HIGH",
+        help="limits values before scaling; unit then spreads them over 0 to 1",
+    )
     seen.add_argument("--mean", type=numbers, metavar="M,M,…", help="subtracted after scaling, one value per channel")
     seen.add_argument("--std", type=numbers, metavar="S,S,…", help="divided by after that, one value per channel")
     seen.add_argument(
@@ -64,6 +70,13 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         default="full",
         choices=["full", "reduced"],
         help="reduced decodes JPEGs no larger than the input needs (1/2, 1/4 or 1/8): faster, slightly other pixels",
+    )
+    seen.add_argument(
+        "--dicom",
+        default="window",
+        choices=["window", "rescaled"],
+        help="grey values of DICOM files: as a viewer shows them, or as the modality measured them, such as Hounsfield "
+        "units (default: window)",
     )
     seen.add_argument("--antialias", action="store_true", help="low-pass before shrinking (bilinear, bicubic)")
     seen.add_argument(
@@ -116,11 +129,13 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "width": width,
             "channels": options.channels,
             "scaling": options.scaling,
+            "clip": options.clip,
             "mean": options.mean,
             "std": options.std,
             "resize": options.resize,
             "antialias": options.antialias,
             "decode": options.decode,
+            "dicom": options.dicom,
             "orientation": options.orientation,
             "spacing": options.spacing,
             "overlap": options.overlap,

@@ -43,7 +43,7 @@ def main(part: str, folder: str, share: int) -> None:
     fix_algorithms(1, "fp32")
     device = Device(torch.device("cpu"), "fp32")
     card, _, module = load_model(root.join("model"), device.torch)
-    limits = Limits(reduce_to=card.input.reduce_to)
+    limits = Limits(reduce_to=card.input.reduce_to, dicom=card.input.dicom)
     dataset = read_dataset(root.join("images", "dataset.yml"), "test", show_names=True)
     mine = range(share, len(dataset.samples), 2)
     intake = Intake(card.input, device)

@@ -83,7 +83,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one case may cost.
+    """What one case may cost, and what of it is decoded.
 
     Attributes:
         pixels: at most so many in one plane (a decompression bomb has more), and at most four times as many values
@@ -91,11 +91,14 @@ class Limits:
         encoded_bytes: at most so long a file.
         reduce_to: height and width in pixels; a JPEG is decoded at the smallest of libjpeg's scales (1/2, 1/4, 1/8)
             that gives at least so many. None decodes all of it.
+        dicom: which grey values of DICOM files are decoded: ``window``, what a viewer shows, or ``rescaled``, what the
+            modality measured (:mod:`imaging_core.decode.dicom_grey`).
     """
 
     pixels: int = 512 * 1024 * 1024
     encoded_bytes: int = 4 * 1024 * 1024 * 1024
     reduce_to: tuple[int, int] | None = None
+    dicom: Literal["window", "rescaled"] = "window"
 
 
 class Decoder(Protocol):

@@ -21,8 +21,6 @@ _TEXT_CONTROLS = {7, 8, 9, 10, 12, 13, 27}
 
 def describe(head: bytes) -> str | None:
     """The name of a known file format that starts with these bytes, ``"text"``, or None."""
-    if head[128:132] == b"DICM":
-        return "DICOM"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:8] == b"ftyp":

@@ -66,12 +66,12 @@ def read(data: bytes, limits: Limits, indices: bool) -> Planes:  # noqa: ARG001 
 
 def has_end(data: bytes) -> bool:
     """Whether the markers of the first image lead to its end: a truncated file stops before."""
-    return any(marker == _END for marker, _ in _markers(data))
+    return any(marker == _END for marker, _ in markers(data))
 
 
 def _check_frame(data: bytes) -> None:
     """Refuse what is JPEG, and whole perhaps, but of a kind that is not read here."""
-    for marker, at in _markers(data):
+    for marker, at in markers(data):
         if marker in _FRAMES:
             if marker not in _READ_FRAMES:
                 raise CaseError("unsupported", "lossless and hierarchical JPEG is not read here")
@@ -80,7 +80,7 @@ def _check_frame(data: bytes) -> None:
             return
 
 
-def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+def markers(data: bytes) -> Iterator[tuple[int, int]]:
     """The markers of the first image up to its end, and where the bytes after each start."""
     at = 2
     while found := _MARKER.match(data, at):

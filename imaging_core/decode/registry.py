@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from imaging_core.decode import bmp, jpeg, png, tiff
 from imaging_core.decode.case import Case, CaseError, Decoder, Limits
+from imaging_core.decode.dicom import DICOM
 from imaging_core.decode.identify import describe
 from imaging_core.decode.nifti import NIFTI
 from imaging_core.decode.present import present
@@ -13,6 +14,7 @@ from imaging_core.decode.volume import View, Volume
 from imaging_core.store.base import Source
 
 DECODERS: tuple[Decoder, ...] = (
+    DICOM,  # first: a preamble may be another format's head
     RasterDecoder(jpeg),
     RasterDecoder(png),
     RasterDecoder(tiff),

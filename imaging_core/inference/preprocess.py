@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from imaging_core.decode.sampling import Sampling
-from imaging_core.inference.resample import interpolate, surround
+from imaging_core.inference import resample
 from imaging_core.models.card import Input
 from imaging_core.transforms.resize import interpolate
 
@@ -42,14 +42,18 @@ class Preprocess:
         card = self._card
         if card.depth is not None:
             images = block.to(torch.float32).permute(0, 4, 1, 2, 3)
-            images = images if sampling is None else interpolate(images, sampling)
+            images = images if sampling is None else resample.interpolate(images, sampling)
         elif tuple(block.shape[1:3]) == (card.height, card.width):
             images = block.to(torch.float32).permute(0, 3, 1, 2)
         elif len(block) == 1:
             images = self._resized(block[0])
         else:  # one by one: how a batch is shared out may change the last bit
             images = torch.cat([self._resized(each) for each in block])
-        if card.scaling == "unit":
+        if card.clip is not None:
+            images = images.clamp(*card.clip)
+        if card.clip is not None and card.scaling == "unit":
+            images = (images - card.clip[0]) / (card.clip[1] - card.clip[0])
+        elif card.scaling == "unit":
             images = images / _LARGEST.get(block.dtype, 1.0)
         elif card.scaling != "none":
             images = images / card.scaling
@@ -57,7 +61,7 @@ class Preprocess:
             images = images - self._mean
         if self._std is not None:
             images = images / self._std
-        return images if sampling is None else surround(images, sampling)
+        return images if sampling is None else resample.surround(images, sampling)
 
     def _resized(self, pixels: Tensor) -> Tensor:
         """1 x channels x card.height x card.width, float32, with the values of the file."""

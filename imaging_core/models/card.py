@@ -45,14 +45,19 @@ class Input(_Part):
         height: in pixels.
         width: in pixels.
         channels: 1 reads images as grey, 3 as RGB, another number as so many planes.
-        scaling: ``unit`` divides by the largest value of the image's type (255 for 8 bit; floats stay), ``none``
-            leaves values as they are, a number divides by it.
+        scaling: ``unit`` divides by the largest value of the image's type (255 for 8 bit; floats stay), or spreads the
+            range of ``clip`` over [0, 1]; ``none`` leaves values as they are, a number divides by it.
         mean: subtracted after scaling, one value per channel.
         std: divided by after subtracting, one value per channel.
+        clip: two values; after resizing and before scaling, what is smaller becomes the first, what is larger the
+            second. Hounsfield units want it: (-1000, 400), say.
         resize: interpolation from the image's size to the model's; ``stretch`` is the only rule, as DeepHealth's.
         antialias: low-pass when shrinking (bilinear and bicubic only).
         decode: ``full`` decodes every pixel; ``reduced`` decodes a JPEG at the smallest of libjpeg's scales (1/2, 1/4,
             1/8) that is no smaller than the input: faster, with slightly other pixels.
+        dicom: which grey values of DICOM files it sees: ``window`` as a viewer shows them, black to white in uint8 or
+            uint16; ``rescaled`` what the modality measured (Hounsfield units of CT), in float32. See
+            :mod:`imaging_core.decode.dicom_grey`.
         orientation: of volumes: three letters, where columns, rows and slices ascend to (R right, L left, A anterior, P
             posterior, S superior, I inferior). Volumes are turned into it, to the nearest axis, and seen slice by
             slice: RAS and LPS are axial (LPS as DICOM lays out axial slices), RSA coronal, ASR sagittal.
@@ -70,9 +75,11 @@ class Input(_Part):
     scaling: Literal["unit", "none"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "unit"
     mean: tuple[Finite, ...] | None = None
     std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = None
+    clip: tuple[Finite, Finite] | None = None
     resize: Literal["nearest", "bilinear", "bicubic", "area"] = "bilinear"
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
+    dicom: Literal["window", "rescaled"] = "window"
     orientation: str = "RAS"
     depth: Side | None = None
     spacing: tuple[Step, Step, Step] | None = None
@@ -116,6 +123,8 @@ class Input(_Part):
             values = getattr(self, name)
             if values is not None and len(values) != self.channels:
                 raise ValueError(f"{name} has {len(values)} values for {self.channels} channels; give one per channel")
+        if self.clip is not None and self.clip[0] >= self.clip[1]:
+            raise ValueError(f"clip ascends; {self.clip[0]:g} is not less than {self.clip[1]:g}")
         if self.antialias and self.resize not in ("bilinear", "bicubic"):
             raise ValueError(f"antialias works with bilinear and bicubic, not with {self.resize}")
         return self

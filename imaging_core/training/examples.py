@@ -98,8 +98,9 @@ class SplitExamples:
         """The examples of one sample: one, or of a volume one for each slice, in the order in which it is seen."""
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
-        limits = replace(self._limits, reduce_to=self._card.input.reduce_to)
-        case = decode_sample(sources, self._card.input.channels, limits, view=self._card.input.view)
+        seen = self._card.input
+        limits = replace(self._limits, reduce_to=seen.reduce_to, dicom=seen.dicom)
+        case = decode_sample(sources, seen.channels, limits, view=seen.view)
         by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
         if case.count != 1 and not by_slices:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imaging_core.decode.case import Limits
-from imaging_core.decode.registry import decode_sample
+from imaging_core.decode.registry import choose, decode_sample
+from imaging_core.decode.volume import Volume
 from imaging_core.store import Location, Source, open_source
 
 Decode = Callable[..., NDArray[Any]]
@@ -68,3 +69,16 @@ def encoded(image: Image.Image | NDArray[Any], form: str, **options: Any) -> byt
 @pytest.fixture(name="encoded")
 def _encoded() -> Callable[..., bytes]:
     return encoded
+
+
+@pytest.fixture
+def decode_volume(source: Callable[[bytes], Source]) -> Callable[..., Volume]:
+    """The volume of a sample of one or several files, before any model looks at it."""
+
+    def decode(files: list[bytes], limits: Limits | None = None) -> Volume:
+        decoder = choose(files[0][:512])
+        volume = decoder.decode([source(data) for data in files], 1, limits or Limits())
+        assert isinstance(volume, Volume)
+        return volume
+
+    return decode

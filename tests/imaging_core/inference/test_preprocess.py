@@ -86,3 +86,14 @@ def test_mean_and_deviation_are_per_channel(pixels):
     card = Input(height=50, width=70, channels=3, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2))
     prepared = Preprocess(card, CPU)(torch.from_numpy(pixels)[None])[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(prepared, (pixels / 255 - [0.1, 0.2, 0.3]) / [0.5, 0.25, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16])
+def test_clipped_values_are_spread_over_their_range(dtype):
+    values = np.array([[-2000, -1000, -300, 400, 3000]]).astype(dtype)[:, :, None]
+    typed = torch.from_numpy(values.astype(np.float32) if dtype == np.int16 else values)
+    seen = {"height": 1, "width": 5, "channels": 1, "clip": (-1000, 400)}
+    spread, kept = (Preprocess(Input(**seen, scaling=scaling), CPU)(typed[None])[0, 0] for scaling in ("unit", "none"))
+    clipped = np.clip(values[:, :, 0].astype(np.float32), -1000, 400)
+    np.testing.assert_allclose(kept.numpy(), clipped)
+    np.testing.assert_allclose(spread.numpy(), (clipped + 1000) / 1400, rtol=1e-6)
