@@ -7,6 +7,7 @@ the maps to the volume's own voxels, of which one byte each is kept (for each cl
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -73,11 +74,12 @@ class Blend:
         )
 
 
+@lru_cache(maxsize=4)
 def gaussian(size: tuple[int, ...], device: torch.device) -> Tensor:
-    """The weights of a patch of this size, float32, 1 in the middle and at least LEAST."""
-    weights = torch.ones((), device=device)
+    """The weights of a patch of this size, float32, 1 in the middle and at least LEAST; made once, on the CPU."""
+    weights = torch.ones(())
     for axis, side in enumerate(size):
-        places = torch.arange(side, dtype=torch.float32, device=device) - (side - 1) / 2
+        places = torch.arange(side, dtype=torch.float32) - (side - 1) / 2
         curve = torch.exp(-(places**2) / (2 * (SIGMA * side) ** 2))
         weights = weights * curve.view(-1, *[1] * (len(size) - 1 - axis))
-    return weights.clamp_(min=max(float(weights.min()), LEAST))
+    return weights.clamp_(min=max(float(weights.min()), LEAST)).to(device)
