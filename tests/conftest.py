@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 
 NO_SKIP = "FAIL_ON_SKIPPED_TESTS"
-LONG = {"test_interrupted.py", "test_run_failures.py", "test_infer_interrupted.py"}
+LONG = {"test_interrupted.py"}
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
