@@ -10,7 +10,7 @@ from imaging_core.decode.case import CaseError, Decoder, Limits, Planes
 from imaging_core.decode.raster import grey
 from imaging_core.decode.reading import read_head
 from imaging_core.decode.registry import DECODERS, choose
-from imaging_core.decode.volume import SAME_PLACE, Affine, Volume, farthest_apart, laid_like, spacing
+from imaging_core.decode.volume import Affine, Volume, laid_like, misplaced
 from imaging_core.store.base import Source
 
 MaskKind = Literal["binary", "multiclass", "multilabel"]
@@ -77,8 +77,8 @@ def _laid(mask: Volume, size: tuple[int, ...] | None, affine: Affine | None) -> 
         return mask
     mask = laid_like(mask, affine)
     if mask.size == size and mask.affine is not None:
-        apart = farthest_apart(mask.affine, affine, mask.size)
-        if apart > SAME_PLACE * min(spacing(affine)):
+        apart = misplaced(mask.affine, affine, mask.size)
+        if apart is not None:
             raise CaseError(
                 "mask_size", f"the mask lies elsewhere than the image: by their affines up to {apart:.3g} mm apart"
             )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.raster import check_size
 from imaging_core.decode.reading import Role, codec_failures, read_whole
-from imaging_core.decode.volume import SAME_PLACE, Affine, Volume, farthest_apart, is_regular, spacing
+from imaging_core.decode.volume import Affine, Volume, is_regular, misplaced
 from imaging_core.store.base import Source
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _together(volumes: Sequence[Volume]) -> Volume:
     for each in volumes[1:]:
         if each.size != first.size or each.affine is None or first.affine is None:
             raise CaseError("unsupported", "the volumes of this image have different sizes")
-        if farthest_apart(each.affine, first.affine, first.size) > SAME_PLACE * min(spacing(first.affine)):
+        if misplaced(each.affine, first.affine, first.size) is not None:
             raise CaseError("unsupported", "the volumes of this image lie in different places; resample them first")
     return Volume(np.concatenate([each.voxels for each in volumes], axis=-1), first.affine)
 

@@ -145,6 +145,12 @@ def laid_like(volume: Volume, affine: Affine) -> Volume:
     return Volume(grid.seen(volume.voxels), turned, volume.colour)
 
 
+def misplaced(one: Affine, other: Affine, size: tuple[int, ...]) -> float | None:
+    """How far two grids of one size are apart in mm; None when they are the same (:data:`SAME_PLACE`)."""
+    apart = farthest_apart(one, other, size)
+    return apart if apart > SAME_PLACE * min(spacing(other)) else None
+
+
 def farthest_apart(one: Affine, other: Affine, size: tuple[int, ...]) -> float:
     """The largest distance in mm between the same corners of two grids of one size."""
     corners = np.array([[*corner, 1] for corner in np.ndindex(2, 2, 2)], dtype=np.float64)
