@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,15 @@ import numpy as np
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.counts import FN, FP, TN, TP
-from imaging_core.metrics.intervals import LEVEL, around
+from imaging_core.metrics.intervals import LEVEL
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import check_chosen, compute, compute_intervals, metrics_of
+from imaging_core.metrics.registry import check_chosen, metrics_of
 from imaging_core.metrics.resampling import RESAMPLES, SEED
 from imaging_core.metrics.segmentation import SegmentationCases
 from imaging_core.metrics.values import Values
 from imaging_core.report.groups import groups_document
 from imaging_core.report.measured import measured_document
+from imaging_core.report.scores import aggregations, scores
 from imaging_core.report.verdict import Verdict
 
 
@@ -43,11 +43,10 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
     task = model.card.task if model else index.dataset.task
     check_chosen(task, chosen)
     always = [metric.name for metric in metrics_of(task) if metric.collected is None]
-    values = compute(cases, chosen) if cases is not None else dict.fromkeys(always, Values())
     patients = merged.expected.patients
     drawn = patients[columns.scored] if columns and patients is not None else None
-    drawn_anew = compute_intervals(cases, drawn, chosen) if cases is not None else {}
-    intervals = {name: around(found, values[name]) for name, found in drawn_anew.items()}
+    unknown: tuple[dict[str, Values], dict[str, Any]] = (dict.fromkeys(always, Values()), {})
+    values, intervals = unknown if cases is None else scores(cases, drawn, chosen)
     kinds = [reason.kind for row, reason in merged.reasons.items() if merged.state_of(row) == "failed"]
     document: dict[str, Any] = {
         "format": 1,
@@ -76,17 +75,13 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
         },
         "failed_by_kind": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "compute_classes": [dict(each) for each in merged.compute_classes],
-        "metrics": {
-            name: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro} for name, value in values.items()
-        },
+        "metrics": aggregations(values),
         "intervals": {
             "level": LEVEL,
             "of": "cases" if patients is None else "patients",
             "resamples": RESAMPLES,
             "seed": SEED,
-            "metrics": {
-                name: {each: asdict(interval) for each, interval in found.items()} for name, found in intervals.items()
-            },
+            "metrics": intervals,
         },
         "per_class": _per_class(columns.classes, cases, values) if columns and cases is not None else [],
         "groups": groups_document(merged, task, chosen),

@@ -1,14 +1,13 @@
 """The metrics of each group of a feature, and how far the groups lie apart."""
 
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Any
 
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
 from imaging_core.metrics.groups import Grouping
-from imaging_core.metrics.intervals import around
 from imaging_core.metrics.merge import Merged
-from imaging_core.metrics.registry import HEADLINE, compute, compute_intervals
+from imaging_core.metrics.registry import HEADLINE
+from imaging_core.report.scores import aggregations, scores
 
 
 def groups_document(merged: Merged, task: str, chosen: Collection[str] = ()) -> dict[str, Any]:
@@ -36,21 +35,14 @@ def _of_feature(
         cases = columns.cases(members)
         patients = merged.expected.patients
         drawn = None if patients is None else patients[columns.scored & members]
-        values = compute(cases, chosen)
-        intervals = compute_intervals(cases, drawn, chosen)
+        values, intervals = scores(cases, drawn, chosen)
         groups.append(
             {
                 "name": name,
                 "expected": int(members.sum()),
                 "scored": len(cases),
-                "metrics": {
-                    metric: {"mean": value.mean, "pooled": value.pooled, "macro": value.macro}
-                    for metric, value in values.items()
-                },
-                "intervals": {
-                    metric: {each: asdict(interval) for each, interval in around(found, values[metric]).items()}
-                    for metric, found in intervals.items()
-                },
+                "metrics": aggregations(values),
+                "intervals": intervals,
             }
         )
     return {"groups": groups, "gap": _gap(groups, task)}
