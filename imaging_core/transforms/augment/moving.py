@@ -4,6 +4,7 @@ Masks are sampled to the nearest, which is ECVL's default; it interpolates them 
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -131,71 +132,71 @@ class AugRandomCrop(Augmentation):
         return geometry.random_crop(images, size, generator=generator, masks=masks)
 
 
-@dataclass(frozen=True)
-class AugGridDistortion(Augmentation):
-    """The cells of a grid stretched; image by image, for each has its own number of cells (waits for the device)."""
-
-    num_steps: Range
-    distort_limit: Range
+@dataclass(frozen=True, kw_only=True)
+class _Distortion(Augmentation):
     interp: str = "linear"
     border_type: str = "reflect101"
     border_value: float = 0.0
 
     def _apply(self, images: Tensor, masks: Tensor | None, generator: Generator) -> Pair:
+        places, border = self._places(images, generator), (self.border_type, self.border_value)
+        return (
+            remap(images, *places, self.interp, *border),
+            None if masks is None else remap(masks, *places, "nearest", *border),
+        )
+
+    @abstractmethod
+    def _places(self, images: Tensor, generator: Generator) -> distortion.Places: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugGridDistortion(_Distortion):
+    """The cells of a grid stretched; image by image, for each has its own number of cells (waits for the device)."""
+
+    num_steps: Range
+    distort_limit: Range
+
+    def _places(self, images: Tensor, generator: Generator) -> distortion.Places:
         size = (images.shape[-2], images.shape[-1])
         places = []
         for steps in drawn(self.num_steps, images, generator).int().tolist():
             factors = torch.rand(2, 1, steps, generator=generator, device=images.device)
             low, high = self.distort_limit
             places.append(distortion.grid_places(size, *(1 + low + (high - low) * factors)))
-        columns, rows = (torch.cat(each) for each in zip(*places, strict=True))
-        return _sampled(images, masks, (columns, rows), self)
+        return _together(places)
 
 
-@dataclass(frozen=True)
-class AugElasticTransform(Augmentation):
+@dataclass(frozen=True, kw_only=True)
+class AugElasticTransform(_Distortion):
     """Smooth noise as shifts; image by image, for each has its own sigma (waits for the device)."""
 
     alpha: Range
     sigma: Range
-    interp: str = "linear"
-    border_type: str = "reflect101"
-    border_value: float = 0.0
 
-    def _apply(self, images: Tensor, masks: Tensor | None, generator: Generator) -> Pair:
+    def _places(self, images: Tensor, generator: Generator) -> distortion.Places:
         alphas, sigmas = (drawn(each, images, generator).tolist() for each in (self.alpha, self.sigma))
-        places = [
-            distortion.elastic_places(image, alpha, sigma, generator=generator)
-            for image, alpha, sigma in zip(images.chunk(len(images)), alphas, sigmas, strict=True)
-        ]
-        columns, rows = (torch.cat(each) for each in zip(*places, strict=True))
-        return _sampled(images, masks, (columns, rows), self)
+        return _together(
+            [
+                distortion.elastic_places(image, alpha, sigma, generator=generator)
+                for image, alpha, sigma in zip(images.chunk(len(images)), alphas, sigmas, strict=True)
+            ]
+        )
 
 
-@dataclass(frozen=True)
-class AugOpticalDistortion(Augmentation):
+@dataclass(frozen=True, kw_only=True)
+class AugOpticalDistortion(_Distortion):
     """A lens, beside the middle."""
 
     distort_limit: Range
     shift_limit: Range
-    interp: str = "linear"
-    border_type: str = "reflect101"
-    border_value: float = 0.0
 
-    def _apply(self, images: Tensor, masks: Tensor | None, generator: Generator) -> Pair:
+    def _places(self, images: Tensor, generator: Generator) -> distortion.Places:
         limits = (self.distort_limit, self.shift_limit, self.shift_limit)
         strength, across, down = (drawn(each, images, generator) for each in limits)
-        return _sampled(images, masks, distortion.optical_places(images, strength, across, down), self)
+        return distortion.optical_places(images, strength, across, down)
 
 
-def _sampled(
-    images: Tensor,
-    masks: Tensor | None,
-    places: distortion.Places,
-    how: AugGridDistortion | AugElasticTransform | AugOpticalDistortion,
-) -> Pair:
-    border = (how.border_type, how.border_value)
-    return (
-        remap(images, *places, how.interp, *border),
-        None if masks is None else remap(masks, *places, "nearest", *border),
-    )
+def _together(places: Sequence[distortion.Places]) -> distortion.Places:
+    """Of images one by one as of their batch."""
+    columns, rows = (torch.cat(each) for each in zip(*places, strict=True))
+    return columns, rows
