@@ -5,30 +5,20 @@ gibibytes, and nothing may be printed. Children do the work, so that a crash is 
 is kept.
 """
 
-import argparse
 import random
 import resource
-import signal
-import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 
+from benchmarks.fuzzing import Finding, Fuzzer, Trial
 from imaging_core.decode.case import Case, CaseError, Limits
 from imaging_core.decode.dicom import DICOM
 from imaging_core.store import Location
 from imaging_core.store.memory import MemorySource
 from tests.imaging_core.decode.hostile_dicom import mutated
 
-BATCH = 5000
-SECONDS = 10.0
-MEMORY = 2 * 1024 * 1024 * 1024
 LIMITS = (Limits(pixels=10**6), Limits(pixels=10**6, dicom="rescaled"))
-
-
-class Finding(Exception):  # noqa: N818 - what a fuzzer looks for
-    """The decoder did what it must not do."""
 
 
 def check(data: bytes) -> bool:
@@ -46,56 +36,23 @@ def check(data: bytes) -> bool:
     return taken
 
 
-def work(seed: int, inputs: int, kept: Path) -> None:
-    """What a child does: check one batch; the input in work lies in ``kept``."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    rng = random.Random(seed)
-    taken = 0
-    for _ in range(inputs):
-        data = mutated(rng)
-        kept.write_bytes(data)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of a processor; the default action ends the process
-        taken += check(data)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    print(taken)
+def draw(rng: random.Random) -> tuple[bytes, Trial]:
+    """A mutated file, and that it is checked."""
+    data = mutated(rng)
+    return data, partial(check, data)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run children until all inputs were tried or one is a finding."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=20_000, help="how many (default 20000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first batch; each gets the next one")
-    parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for inputs (default build/fuzz)")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    options.keep.mkdir(parents=True, exist_ok=True)
-    if options.child:
-        work(options.seed, options.inputs, options.keep / f"input-{options.seed}.dcm")
-        return 0
-    tried = taken = 0
-    while tried < options.inputs:
-        batch, seed = min(BATCH, options.inputs - tried), options.seed + tried // BATCH
-        kept = options.keep / f"input-{seed}.dcm"
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.fuzz_dicom",
-            "--child",
-            "--seed",
-            str(seed),
-            "--inputs",
-            str(batch),
-        ]
-        child = subprocess.run([*command, "--keep", str(options.keep)], capture_output=True, text=True, check=False)
-        if child.returncode or child.stderr:
-            print(f"seed {seed}: exit code {child.returncode}; the input is {kept}\n{child.stderr}")
-            return 1
-        kept.unlink()
-        taken += int(child.stdout)
-        tried += batch
-    print(f"{tried} inputs: {taken} read, {tried - taken} refused; no crash, no hang, no other error")
-    return 0
+FUZZER = Fuzzer(
+    "benchmarks.fuzz_dicom",
+    __doc__,
+    ".dcm",
+    draw,
+    memory=2 * 1024 * 1024 * 1024,
+    limit=resource.RLIMIT_AS,
+    silent=True,
+    nothing="no crash, no hang, no other error",
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(FUZZER.main())

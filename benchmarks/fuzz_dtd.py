@@ -5,15 +5,12 @@ what PyYAML's composer reads; and the patterns have to agree with the way throug
 that a crash is a finding, too; the input of a finding is kept.
 """
 
-import argparse
 import random
 import resource
-import signal
-import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
+from benchmarks.fuzzing import Finding, Fuzzer, Trial
 from imaging_core.dataset.document import Document, from_tree
 from imaging_core.dataset.dtd import parse_dataset
 from imaging_core.dataset.problems import Problems
@@ -25,9 +22,6 @@ from imaging_core.store import Location
 from tests.imaging_core.dataset.plain_reading import read_plainly, same_value
 from tests.imaging_core.dataset.random_texts import random_bytes
 
-BATCH = 2000
-SECONDS = 1.0
-MEMORY = 1024 * 1024 * 1024
 WHERE = Location("file", "", "/data/dataset.yml")
 
 SEEDS = [
@@ -260,10 +254,6 @@ def _changed(text: str, rng: random.Random) -> str:
     return "".join(lines)
 
 
-class Finding(Exception):  # noqa: N818 - what a fuzzer looks for
-    """The reader did what it must not do."""
-
-
 def check(data: bytes) -> bool:
     """Whether the reader takes the input; Finding, or any exception, where it does wrong."""
     _check_both_ways(data)
@@ -314,49 +304,24 @@ def _comparable(document: Document) -> object:
     return document.head.items, images.locations, images.labels, images.values, split.indices, places, lines
 
 
-def work(seed: int, inputs: int, kept: Path) -> None:
-    """What a child does: check one batch; the input in work lies in ``kept``."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    rng = random.Random(seed)
-    taken = 0
-    for _ in range(inputs):
-        data = mutated(rng) if rng.random() < 0.5 else random_bytes(rng)
-        kept.write_bytes(data)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of a processor; the default action ends the process
-        taken += check(data)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    print(taken)
+def draw(rng: random.Random) -> tuple[bytes, Trial]:
+    """A dataset file, and that it is checked."""
+    data = mutated(rng) if rng.random() < 0.5 else random_bytes(rng)
+    return data, partial(check, data)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run children until all inputs were tried or one is a finding."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=20_000, help="how many (default 20000)")
-    parser.add_argument("--seed", type=int, default=0, help="of the first batch; each gets the next one")
-    parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for inputs (default build/fuzz)")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    options.keep.mkdir(parents=True, exist_ok=True)
-    kept = options.keep / f"input-{options.seed}.yml"
-    if options.child:
-        work(options.seed, options.inputs, kept)
-        return 0
-    tried = taken = 0
-    while tried < options.inputs:
-        batch = min(BATCH, options.inputs - tried)
-        seed = options.seed + tried // BATCH
-        kept = options.keep / f"input-{seed}.yml"
-        command = [sys.executable, "-m", "benchmarks.fuzz_dtd", "--child", "--seed", str(seed), "--inputs", str(batch)]
-        child = subprocess.run([*command, "--keep", str(options.keep)], capture_output=True, text=True, check=False)
-        if child.returncode:
-            print(f"seed {seed}: exit code {child.returncode}; the input is {kept}\n{child.stderr}")
-            return 1
-        kept.unlink()
-        taken += int(child.stdout)
-        tried += batch
-    print(f"{tried} inputs: {taken} read, {tried - taken} refused; no crash, no hang, no disagreement")
-    return 0
+FUZZER = Fuzzer(
+    "benchmarks.fuzz_dtd",
+    __doc__,
+    ".yml",
+    draw,
+    memory=1024 * 1024 * 1024,
+    limit=resource.RLIMIT_AS,
+    seconds=1.0,
+    batch=2000,
+    nothing="no crash, no hang, no disagreement",
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(FUZZER.main())

@@ -92,5 +92,5 @@ class TestFuzzing:
 
     def test_a_child_that_ends_is_a_finding_and_its_input_is_named(self, monkeypatch, tmp_path, capsys):
         monkeypatch.setattr(sys, "executable", "/bin/false")
-        assert fuzz_dtd.main(["--inputs", "10", "--seed", "7", "--keep", str(tmp_path)]) == 1
+        assert fuzz_dtd.FUZZER.main(["--inputs", "10", "--seed", "7", "--keep", str(tmp_path)]) == 1
         assert f"the input is {tmp_path / 'input-7.yml'}" in capsys.readouterr().out
