@@ -205,6 +205,7 @@ def _show(card: Card, described: dict[str, Any]) -> None:
             + f", scaling {seen.scaling}",
         ),
         ("volumes", _volumes(card)),
+        ("processing", "; ".join(_call(each.operator, each.model_extra or {}) for each in seen.processing)),
         ("normalised", f"mean {seen.mean}, std {seen.std}" if seen.mean or seen.std else ""),
         ("output", f"{card.output.activation}, threshold {card.output.threshold}"),
         ("precision", card.precision),

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -59,6 +60,14 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     )
     seen.add_argument("--mean", type=numbers, metavar="M,M,…", help="subtracted after scaling, one value per channel")
     seen.add_argument("--std", type=numbers, metavar="S,S,…", help="divided by after that, one value per channel")
+    seen.add_argument(
+        "--processing",
+        type=processing,
+        default=(),
+        metavar="FILE",
+        help="a YAML file that lists operators which images go through before they are resized, such as "
+        "`- {operator: clahe, clip: 2}`; see docs/operators.md",
+    )
     seen.add_argument(
         "--resize",
         default="bilinear",
@@ -139,6 +148,7 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "orientation": options.orientation,
             "spacing": options.spacing,
             "overlap": options.overlap,
+            "processing": options.processing,
         },
         "batch": options.batch,
         "output": output | {"activation": activation},
@@ -177,6 +187,14 @@ def numbers(text: str) -> tuple[float, ...]:
         return tuple(float(number) for number in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers, such as 0.485,0.456,0.406") from None
+
+
+def processing(path: str) -> Any:
+    """What a YAML file says; argparse shows the error of one that cannot be read."""
+    try:
+        return yaml.safe_load(Path(path).read_bytes()) or ()
+    except (OSError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def whole(text: str) -> int:

@@ -52,6 +52,10 @@ class Intake:
         if self._ahead:
             torch.zeros(_PARALLEL).add_(1)
 
+    def check(self, each: ModelInput) -> None:
+        """Raise CaseError when the card does not take such an input."""
+        self._prepare.check(each.pixels)
+
     def stage(self, inputs: Sequence[ModelInput]) -> list[Staged]:
         """Inputs ready to be taken, neighbours of one shape and type as one block. For any thread.
 

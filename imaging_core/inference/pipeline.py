@@ -215,6 +215,7 @@ class Pipeline:
                 if case.failed:
                     break
                 given += 1
+                self._intake.check(each)
                 outlet.add(Decoded(case, each), each.pixels.nbytes)
             if not case.failed and (given != decoded.count or not given):
                 raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")

@@ -1,4 +1,4 @@
-"""From decoded pixels to what the model sees, as the card says: resize, scale, normalise, on the model's device.
+"""From decoded pixels to what the model sees, as the card says: process, resize, scale, on the model's device.
 
 Training and inference both come through here, so that a model never sees pixels prepared in another way.
 """
@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imaging_core.decode.case import CaseError, Pixels
 from imaging_core.decode.sampling import Sampling
 from imaging_core.inference import resample
 from imaging_core.models.card import Input
+from imaging_core.transforms.chain import chain_of
 from imaging_core.transforms.resize import interpolate
 
 LARGEST_SCRATCH = 32 * 1024 * 1024
@@ -25,9 +27,17 @@ class Preprocess:
 
     def __init__(self, card: Input, device: torch.device) -> None:
         self._card = card
+        self._chain = chain_of(card)
         self._scratch = _Scratch() if device.type == "cpu" and _looks_at_few_rows(card) else None
         self._mean = _per_channel(card.mean, len(card.size), device)
         self._std = _per_channel(card.std, len(card.size), device)
+
+    def check(self, pixels: Pixels) -> None:
+        """Raise CaseError when the card's processing does not take images of this type."""
+        if self._chain:
+            reason = self._chain.refuses(torch.from_numpy(np.empty(0, pixels.dtype)).dtype, pixels.shape[-1])
+            if reason:
+                raise CaseError("unsupported", f"the model's processing does not take it: {reason}")
 
     def __call__(self, block: Tensor, sampling: Sampling | None = None) -> Tensor:
         """Prepare images of one shape. What becomes of one depends on no other.
@@ -40,6 +50,8 @@ class Preprocess:
             n x channels x (card.depth x) card.height x card.width, float32.
         """
         card = self._card
+        if self._chain:
+            block = self._chain(block.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         if card.depth is not None:
             images = block.to(torch.float32).permute(0, 4, 1, 2, 3)
             images = images if sampling is None else resample.interpolate(images, sampling)

@@ -21,6 +21,7 @@ from imaging_core.models.card import (
 )
 from imaging_core.models.weights import check_digest, mismatches, read_weights, size_in_bytes
 from imaging_core.store import Location, open_source, open_store
+from imaging_core.transforms.chain import chain_of
 
 __all__ = ["load_model", "pack", "pack_onnx", "read_bundle_card"]
 
@@ -41,6 +42,7 @@ def load_model(bundle: Location, device: torch.device) -> tuple[Card, str, nn.Mo
         TemporaryError: the store may answer a retry.
     """
     card, digest = read_bundle_card(bundle)
+    chain_of(card.input, str(bundle.join(CARD)))
     if card.architecture.name == ONNX:
         return card, digest, _load_onnx(bundle, card, device)
     model = registry.build(card, str(bundle.join(CARD)))
@@ -80,6 +82,7 @@ def pack(bundle: Location, draft: Card, state: Mapping[str, Tensor], *, replace:
 
     Raises:
         UsageError: another bundle lies there, and ``replace`` is not set.
+        DataError: its processing is none.
     """
     weights = to_safetensors({name: tensor.contiguous() for name, tensor in state.items()})
     return _write(bundle, registry.resolved(draft, str(bundle)), SAFETENSORS_FILE, weights, replace)
@@ -106,6 +109,7 @@ def _load_onnx(bundle: Location, card: Card, device: torch.device) -> nn.Module:
 def _write(bundle: Location, draft: Card, file: str, weights: bytes, replace: bool) -> tuple[Card, str]:
     digest = Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())
     card = draft.model_copy(update={"weights": digest})
+    chain_of(card.input, "processing")
     data = write_card(card)
     store = open_store(bundle)
     if store.exists(CARD) and store.get(CARD) != data:

@@ -38,6 +38,14 @@ class Architecture(_Part):
     parameters: dict[str, int | float | str | bool] = {}
 
 
+class Processing(_Part):
+    """An operator of ``docs/operators.md`` that leaves pixels in their place; its parameters stand beside its name."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    operator: str
+
+
 class Input(_Part):
     """What the model sees.
 
@@ -65,6 +73,8 @@ class Input(_Part):
             which are cut out of the volume and never stretched. None: it sees images and slices.
         spacing: of the patches' voxels along slices, rows and columns, in mm; volumes are resampled to it linearly,
             and what the model says back to their own voxels. None takes them as they are.
+        processing: operators that images and slices go through as they are decoded, before they are resized; see
+            :mod:`imaging_core.transforms.chain`.
         overlap: of neighbouring patches along each side; where they overlap, what the model says is averaged with a
             Gaussian weight.
     """
@@ -84,6 +94,7 @@ class Input(_Part):
     depth: Side | None = None
     spacing: tuple[Step, Step, Step] | None = None
     overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
+    processing: tuple[Processing, ...] = ()
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -115,6 +126,8 @@ class Input(_Part):
     def _patches(self) -> "Input":
         if self.depth is None and self.spacing is not None:
             raise ValueError("spacing is for models that see patches of volumes; give depth, too, or leave it out")
+        if self.depth is not None and self.processing:
+            raise ValueError("processing is for models that see images and slices; leave it or depth out")
         return self
 
     @model_validator(mode="after")

@@ -104,6 +104,8 @@ class SplitExamples:
         by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
         if case.count != 1 and not by_slices:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")
+        for each in case.inputs:
+            self._prepare.check(each.pixels)
         images = [self._prepare(torch.from_numpy(each.pixels)[None])[0] for each in case.inputs]
         if self._card.task == "segmentation":
             return list(zip(images, self._masks(sample, case), strict=True))
