@@ -109,7 +109,7 @@ def _load_onnx(bundle: Location, card: Card, device: torch.device) -> nn.Module:
 def _write(bundle: Location, draft: Card, file: str, weights: bytes, replace: bool) -> tuple[Card, str]:
     digest = Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())
     card = draft.model_copy(update={"weights": digest})
-    chain_of(card.input, "processing")
+    chain_of(card.input, "the card to be packed")
     data = write_card(card)
     store = open_store(bundle)
     if store.exists(CARD) and store.get(CARD) != data:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.dataset.sample import Sample
-from imaging_core.decode.case import Case, CaseError, Limits
+from imaging_core.decode.case import Case, CaseError, Limits, Pixels
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.errors import DataError, TemporaryError, listing
@@ -104,12 +104,14 @@ class SplitExamples:
         by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
         if case.count != 1 and not by_slices:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")
-        for each in case.inputs:
-            self._prepare.check(each.pixels)
-        images = [self._prepare(torch.from_numpy(each.pixels)[None])[0] for each in case.inputs]
+        images = [self._prepared(each.pixels) for each in case.inputs]
         if self._card.task == "segmentation":
             return list(zip(images, self._masks(sample, case), strict=True))
         return [(images[0], _label(sample, self._card))]
+
+    def _prepared(self, pixels: Pixels) -> Tensor:
+        self._prepare.check(pixels)
+        return self._prepare(torch.from_numpy(pixels)[None])[0]
 
     def _source(self, text: str) -> Source:
         location = self._dataset.resolve(text)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -40,6 +41,20 @@ def test_images_are_prepared_as_in_inference(write: Write, material: Read, make_
     second = skimage_resize(images[0] / 255, (16, 16), order=1, mode="edge", anti_aliasing=False)
     np.testing.assert_allclose(prepared[1, 0], (second - 0.4) / 0.3, atol=1e-4)
     assert targets.tolist() == [1, 0]
+
+
+def test_images_go_through_the_cards_processing_and_one_that_cannot_is_named(
+    write: Write, material: Read, make_card_for: MakeCard
+) -> None:
+    images = greys(height=16, width=16)
+    seen = {"scaling": 255.0, "processing": [{"operator": "equalise"}]}
+    prepared, _ = training(material(write(images, [0, 1, 0], ["a", "b"])), make_card_for("binary", 2, **seen)).batch(
+        [0]
+    )
+    np.testing.assert_allclose(prepared[0, 0] * 255, cv2.equalizeHist(images[0]), atol=1e-4)
+    images[1] = images[1].astype(np.uint16) * 257
+    with pytest.raises(DataError, match=r"images\[1\]: the model's processing does not take it: .*uint16"):
+        training(material(write(images, [0, 1, 0], ["a", "b"])), make_card_for("binary", 2, **seen))
 
 
 @pytest.mark.parametrize(
