@@ -1,15 +1,18 @@
 """Operators on a batch against OpenCV in a loop: ``python -m benchmarks.transforms``.
 
-Eight 8-bit colour images of 512 x 512. On the CPU both run on one thread, as each step of a run does, and are measured
-in CPU time, which a busy machine disturbs least; two cores do twice as much of both. A GPU is measured by the clock;
-its batch lies on it before and after, which is where inference has it. Each operator is measured in turn with OpenCV's,
-the best of several times; printed are milliseconds for all images, how many times as fast as OpenCV the batch is, and
-the geometric mean. OpenCV has its images as it likes them: height x width x channels, one by one.
+Eight 8-bit colour images of 512 x 512. Both may use the same number of cores (``--threads``, 2 unless told): the loop
+leaves it to OpenCV what it does with them, the batch is shared out. Each operator is measured by the clock in turn with
+OpenCV's, the best of several times; printed are milliseconds for all images, how many times as fast as OpenCV the batch
+is, and the geometric mean; likewise without the help that operators take from OpenCV on a CPU, and on a GPU, whose
+batch lies on it before and after, which is where inference has it. OpenCV has its images as it likes them: height x
+width x channels, one by one.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,6 +34,7 @@ from imaging_core.transforms import (
     intensity,
     moments,
     morphology,
+    opencv,
     rotate,
     sampling,
     threshold,
@@ -39,7 +43,7 @@ from imaging_core.transforms.resize import resize
 
 IMAGES = 8
 SIDE = 512
-ROUNDS = 3
+ROUNDS = 5
 
 SQUARE = torch.ones(5, 5)
 DISC = morphology.disc(9)
@@ -130,15 +134,21 @@ def pairs() -> dict[str, Pair]:
 
 def best(function: Callable[[], Any], device: str) -> float:
     """Seconds, the least of several; the first, which prepares, is not counted."""
-    clock = time.process_time if device == "cpu" else time.perf_counter
     times = []
     for _ in range(ROUNDS + 1):
-        start = clock()
+        start = time.perf_counter()
         function()
         if device == "cuda":
             torch.cuda.synchronize()
-        times.append(clock() - start)
+        times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def of_opencv(function: Callable[[Any], Any], images: list[Any], threads: int) -> float:
+    cv2.setNumThreads(threads)
+    seconds = best(lambda: [function(image) for image in images], "cpu")
+    cv2.setNumThreads(1)
+    return seconds
 
 
 def photographs() -> list[Any]:
@@ -148,28 +158,28 @@ def photographs() -> list[Any]:
 
 
 def main() -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="that both may use (default 2)")
+    threads = parser.parse_args().threads
+    torch.set_num_threads(threads)
+    ways = ["batch", "in tensors", *(["cuda"] if torch.cuda.is_available() else [])]
     images = photographs()
     batch = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
-    ratios: dict[str, list[float]] = {device: [] for device in devices}
-    print(f"{IMAGES} images of {SIDE} x {SIDE} x 3; milliseconds of a core or GPU (times as fast as OpenCV)")
-    print(f"{'':24}{'OpenCV':>10}" + "".join(f"{device:>20}" for device in devices))
+    ratios: dict[str, list[float]] = {way: [] for way in ways}
+    print(f"{IMAGES} images of {SIDE} x {SIDE} x 3, {threads} threads; milliseconds (times as fast as OpenCV)")
+    print(f"{'':24}{'OpenCV':>10}" + "".join(f"{way:>20}" for way in ways))
     for name, pair in pairs().items():
-        reference = best(partial(loop, pair.opencv, images), "cpu")
+        reference = of_opencv(pair.opencv, images, threads)
         line = f"{name:24}{reference * 1e3:10.2f}"
-        for device in devices:
-            ours = best(partial(pair.ours, batch.to(device)), device)
-            ratios[device].append(reference / ours)
+        for way in ways:
+            device = "cuda" if way == "cuda" else "cpu"
+            with opencv.without_opencv() if way == "in tensors" else nullcontext():
+                ours = best(partial(pair.ours, batch.to(device)), device)
+            ratios[way].append(reference / ours)
             line += f"{ours * 1e3:11.2f} ({reference / ours:6.2f})"
-        print(line)
+        print(line, flush=True)
     means = "".join(f"{statistics.geometric_mean(each):>19.2f} " for each in ratios.values())
     print(f"{'geometric mean':34}{means}")
-
-
-def loop(function: Callable[[Any], Any], images: list[Any]) -> list[Any]:
-    return [function(image) for image in images]
 
 
 if __name__ == "__main__":

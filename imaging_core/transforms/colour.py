@@ -1,10 +1,11 @@
 """Colour spaces, by OpenCV's formulas (its ``cvtColor``), bit for bit where it computes in integers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.pixels import LARGEST, check, image_by_image, to_float, to_type, white
 
 CHANNELS = {"gray": 1, "rgb": 3, "bgr": 3, "rgba": 4, "hsv": 3, "ycbcr": 3}
@@ -15,7 +16,6 @@ _CR, _CB = 11682, 9241  # 0.713 and 0.564 in 1/2^14
 _RED, _GREEN_CR, _GREEN_CB, _BLUE = 22987, -11698, -5636, 29049  # 1.403, -0.714, -0.344 and 1.773 in 1/2^14
 
 
-@image_by_image
 def convert(images: Tensor, source: str, target: str) -> Tensor:
     """Convert between ``gray``, ``rgb``, ``bgr``, ``rgba``, ``hsv`` and ``ycbcr``: ECVL's ``ChangeColorSpace``.
 
@@ -38,8 +38,37 @@ def convert(images: Tensor, source: str, target: str) -> Tensor:
         raise ValueError("hsv is defined for 8 bits and floats, the images have 16 bits")
     if source == target:
         return images
-    rgb = images if source == "rgb" else _TO_RGB[source](images)
-    return rgb if target == "rgb" else _FROM_RGB[target](rgb)
+    rgb = images if source == "rgb" else _to_rgb(images, source)
+    return rgb if target == "rgb" else _from_rgb(rgb, target)
+
+
+def _to_rgb(images: Tensor, source: str) -> Tensor:
+    if source == "hsv" and opencv.takes(images):
+        return opencv.each_image(images, lambda each: _split(each, "HSV2RGB"), 3)
+    if source == "ycbcr" and opencv.takes(images):
+        return opencv.each_image(images[:, [0, 2, 1]], lambda each: _split(each, "YCrCb2RGB"), 3)
+    return image_by_image(_TO_RGB[source])(images)
+
+
+def _from_rgb(rgb: Tensor, target: str) -> Tensor:
+    if target == "gray" and opencv.takes(rgb):
+        return opencv.each_image(rgb, lambda each: _split(each, "RGB2GRAY"), 1)
+    if target == "hsv" and opencv.takes(rgb):
+        return opencv.each_image(rgb, lambda each: _split(each, "RGB2HSV"), 3)
+    if target == "ycbcr" and opencv.takes(rgb):
+        return opencv.each_image(rgb, _to_ycbcr_planes, 3)
+    return image_by_image(_FROM_RGB[target])(rgb)
+
+
+def _to_ycbcr_planes(image: opencv.Array) -> Sequence[opencv.Array]:
+    luma, red, blue = _split(image, "RGB2YCrCb")
+    return luma, blue, red
+
+
+def _split(image: opencv.Array, code: str) -> Sequence[opencv.Array]:
+    converted = opencv.cv2().cvtColor(image, getattr(opencv.cv2(), f"COLOR_{code}"))
+    channels: Sequence[opencv.Array] = opencv.cv2().split(converted)
+    return channels
 
 
 def _to_grey(rgb: Tensor) -> Tensor:

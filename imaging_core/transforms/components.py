@@ -7,12 +7,14 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from imaging_core.transforms import opencv
+
 
 def label(masks: Tensor, dimensions: int = 2, *, corners: bool = True) -> tuple[Tensor, Tensor]:
     """Number the connected components of each mask: OpenCV's ``connectedComponents``, SciPy's ``label``, exactly.
 
-    On the CPU SciPy does it; elsewhere every pixel takes the smallest number among its neighbours until none changes,
-    which waits for the device after each of a few steps.
+    On the CPU OpenCV does it, or in three dimensions SciPy; elsewhere every pixel takes the smallest number among its
+    neighbours until none changes, which waits for the device after each of a few steps.
 
     Args:
         masks: ... x height x width, or ... x depth x height x width; not 0 in the foreground.
@@ -27,6 +29,9 @@ def label(masks: Tensor, dimensions: int = 2, *, corners: bool = True) -> tuple[
         raise ValueError(f"components are of 2 or 3 dimensions; asked: {dimensions} of {masks.ndim}")
     if masks.device.type != "cpu":
         return label_by_spreading(masks, dimensions, corners=corners)
+    bytes_of = (masks != 0).to(torch.uint8).reshape(-1, 1, *masks.shape[-2:])
+    if dimensions == 2 and opencv.takes(bytes_of):
+        return _label_by_opencv(bytes_of, masks.shape, 8 if corners else 4)
     structure = ndimage.generate_binary_structure(dimensions, dimensions if corners else 1)
     shape = masks.shape[-dimensions:]
     labels = np.empty((masks.shape[:-dimensions].numel(), *shape), np.int32)
@@ -36,6 +41,22 @@ def label(masks: Tensor, dimensions: int = 2, *, corners: bool = True) -> tuple[
         torch.from_numpy(labels).view(masks.shape),
         torch.tensor(counts, dtype=torch.int32).view(masks.shape[:-dimensions]),
     )
+
+
+def _label_by_opencv(masks: Tensor, shape: torch.Size, neighbours: int) -> tuple[Tensor, Tensor]:
+    """By the algorithm that numbers components as they begin (Wu, Otoo and Suzuki, 2009); its faster ones do not."""
+    cv2 = opencv.cv2()
+    labels = torch.empty(masks.shape, dtype=torch.int32)
+    counts = np.empty(len(masks), np.int32)
+
+    def into(number: int) -> None:
+        image, target = masks[number, 0].numpy(), labels[number, 0].numpy()
+        counts[number] = (
+            cv2.connectedComponentsWithAlgorithm(image, neighbours, cv2.CV_32S, cv2.CCL_SAUF, target)[0] - 1
+        )
+
+    opencv.side_by_side(into, zip(range(len(masks))))
+    return labels.view(shape), torch.from_numpy(counts).view(shape[:-2])
 
 
 def label_by_spreading(masks: Tensor, dimensions: int = 2, *, corners: bool = True) -> tuple[Tensor, Tensor]:

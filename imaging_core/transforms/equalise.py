@@ -3,17 +3,24 @@
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.borders import extended
 from imaging_core.transforms.histogram import histogram
 from imaging_core.transforms.pixels import LARGEST, check, plane_by_plane, to_type
 
 
-@plane_by_plane
 def equalise(images: Tensor) -> Tensor:
     """Spread the values of each channel of uint8 images evenly: OpenCV's ``equalizeHist``, exactly."""
     check(images)
     if images.dtype != torch.uint8:
         raise ValueError(f"images are {images.dtype}; OpenCV's equalisation is of uint8 (clahe takes 16 bits)")
+    if opencv.takes(images):
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().equalizeHist(old, new))
+    return _equalise(images)
+
+
+@plane_by_plane
+def _equalise(images: Tensor) -> Tensor:
     counts = histogram(images)
     below = counts.cumsum(-1, dtype=torch.int32)
     total = images.shape[-2] * images.shape[-1]
@@ -25,7 +32,6 @@ def equalise(images: Tensor) -> Tensor:
     return table.gather(-1, images.flatten(-2).to(torch.int64)).view(images.shape)
 
 
-@plane_by_plane
 def clahe(images: Tensor, clip: float = 40.0, tiles: tuple[int, int] = (8, 8)) -> Tensor:
     """Contrast-limited adaptive equalisation (Zuiderveld, 1994): OpenCV's ``CLAHE``, exactly.
 
@@ -39,6 +45,13 @@ def clahe(images: Tensor, clip: float = 40.0, tiles: tuple[int, int] = (8, 8)) -
     check(images)
     if images.dtype not in LARGEST:
         raise ValueError(f"images are {images.dtype}; clahe takes uint8 or uint16")
+    if opencv.takes(images):
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().createCLAHE(clip, tiles).apply(old, new))
+    return _clahe(images, clip, tiles)
+
+
+@plane_by_plane
+def _clahe(images: Tensor, clip: float, tiles: tuple[int, int]) -> Tensor:
     count, channels, height, width = images.shape
     across, down = tiles
     whole = images

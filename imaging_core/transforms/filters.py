@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.borders import extended
 from imaging_core.transforms.pixels import check, image_by_image, to_float, to_type
 
 
-@image_by_image
 def filter_2d(images: Tensor, kernel: Tensor, border: str = "reflect101") -> Tensor:
     """Correlate every channel with a kernel: OpenCV's ``filter2D``, ECVL's ``Filter2D``.
 
@@ -24,6 +24,15 @@ def filter_2d(images: Tensor, kernel: Tensor, border: str = "reflect101") -> Ten
     check(images)
     if kernel.ndim != 2:
         raise ValueError(f"the kernel has {kernel.ndim} dimensions; it must be height x width")
+    if border in opencv.BORDERS and opencv.takes(images) and not kernel.requires_grad:
+        weights, outside = kernel.to(torch.float32).cpu().numpy(), opencv.border(border)
+        filtered = opencv.cv2().filter2D
+        return opencv.each_channel(images, lambda old, new: filtered(old, -1, weights, new, borderType=outside))
+    return _filter_2d(images, kernel, border)
+
+
+@image_by_image
+def _filter_2d(images: Tensor, kernel: Tensor, border: str) -> Tensor:
     rows, columns = kernel.shape
     sides = (rows // 2, (rows - 1) // 2, columns // 2, (columns - 1) // 2)
     around = extended(to_float(images), sides, border)
@@ -40,7 +49,6 @@ def _correlated(around: Tensor, kernel: Tensor) -> Tensor:
     return total
 
 
-@image_by_image
 def separable(
     images: Tensor, across: Sequence[float] | Tensor, down: Sequence[float] | Tensor, border: str = "reflect101"
 ) -> Tensor:
@@ -49,9 +57,18 @@ def separable(
     As exact as ``filter_2d``; nothing is rounded in between.
     """
     check(images)
+    rows, columns = (torch.as_tensor(each, dtype=torch.float32, device=images.device) for each in (across, down))
+    if border in opencv.BORDERS and opencv.takes(images) and not (rows.requires_grad or columns.requires_grad):
+        x, y, outside = rows.numpy(), columns.numpy(), opencv.border(border)
+        filtered = opencv.cv2().sepFilter2D
+        return opencv.each_channel(images, lambda old, new: filtered(old, -1, x, y, new, borderType=outside))
+    return _separable(images, rows, columns, border)
+
+
+@image_by_image
+def _separable(images: Tensor, rows: Tensor, columns: Tensor, border: str) -> Tensor:
     values = to_float(images)
-    rows, columns = (torch.as_tensor(each, dtype=values.dtype, device=values.device) for each in (across, down))
-    values = filter_2d(filter_2d(values, rows[None], border), columns[:, None], border)
+    values = _filter_2d(_filter_2d(values, rows[None], border), columns[:, None], border)
     return to_type(values, images.dtype)
 
 
@@ -88,4 +105,10 @@ def gaussian_blur(
     sigmas = sigma if isinstance(sigma, tuple) else (sigma, sigma)
     sizes = size if isinstance(size, tuple) else tuple(size or gaussian_size(each) for each in sigmas)
     across, down = (gaussian_kernel(*each) for each in zip(sizes, sigmas, strict=True))
+    check(images)
+    if border in opencv.BORDERS and opencv.takes(images):
+        outside, blurred = opencv.border(border), opencv.cv2().GaussianBlur
+        return opencv.each_channel(
+            images, lambda old, new: blurred(old, sizes, sigmas[0], new, sigmaY=sigmas[1], borderType=outside)
+        )
     return separable(images, across, down, border)

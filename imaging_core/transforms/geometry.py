@@ -5,22 +5,30 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.borders import extended
 from imaging_core.transforms.pixels import check
 
 
 def flip(images: Tensor) -> Tensor:
     """Top to bottom: ECVL's ``Flip2D``, OpenCV's ``flip(…, 0)``."""
+    if opencv.takes(images):
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().flip(old, 0, new))
     return images.flip(-2)
 
 
 def mirror(images: Tensor) -> Tensor:
     """Left to right: ECVL's ``Mirror2D``, OpenCV's ``flip(…, 1)``."""
+    if opencv.takes(images):
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().flip(old, 1, new))
     return images.flip(-1)
 
 
 def transpose(images: Tensor) -> Tensor:
     """Rows become columns: N x C x W x H; ECVL's ``Transpose``."""
+    if opencv.takes(images):
+        turned = (images.shape[-1], images.shape[-2])
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().transpose(old, new), turned)
     return images.transpose(-2, -1).contiguous()
 
 

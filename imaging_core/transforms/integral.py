@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.pixels import check, image_by_image, white
 
 
-@image_by_image
 def integral_image(images: Tensor) -> Tensor:
     """The sum of all pixels above and left of each corner between pixels: OpenCV's ``integral``, exactly.
 
@@ -18,6 +18,20 @@ def integral_image(images: Tensor) -> Tensor:
         ECVL's ``IntegralImage`` is float64.
     """
     check(images)
+    if not opencv.takes(images):
+        return _integral_image(images)
+    size = (images.shape[-2] + 1, images.shape[-1] + 1)
+    small = images.dtype == torch.uint8 and 255 * images.shape[-2] * images.shape[-1] < 2**31
+    depth = opencv.cv2().CV_32S if small else opencv.cv2().CV_64F
+
+    def into(plane: opencv.Array, sums: opencv.Array) -> None:
+        sums[...] = opencv.cv2().integral(plane, sdepth=depth)
+
+    return opencv.each_channel(images, into, size, torch.float64 if images.is_floating_point() else torch.int64)
+
+
+@image_by_image
+def _integral_image(images: Tensor) -> Tensor:
     kind = torch.float64 if images.is_floating_point() else torch.int64
     small = not images.is_floating_point() and white(images) * images.shape[-1] < 2**31
     rows = images.cumsum(-1, dtype=torch.int32 if small else kind)

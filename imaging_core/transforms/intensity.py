@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.pixels import check, image_by_image, to_float, to_type, white
 
 PerChannel = float | Sequence[float]
@@ -57,6 +59,10 @@ def mean_std(images: Tensor) -> tuple[Tensor, Tensor]:
         Two N x C tensors of float64.
     """
     check(images)
+    if opencv.takes(images):
+        found = opencv.of_channels(images, opencv.cv2().meanStdDev)
+        mean, std = torch.from_numpy(np.array(found)).view(*images.shape[:2], 2).unbind(-1)
+        return mean, std
     if images.is_floating_point():
         std, mean = torch.std_mean(images.to(torch.float64), dim=(-2, -1), correction=0)
         return mean, std
@@ -106,8 +112,9 @@ def to_float32(images: Tensor, divisor: float = 1) -> Tensor:
     return images.to(torch.float32) / divisor
 
 
-@image_by_image
 def _looked_up(images: Tensor, table: Tensor) -> Tensor:
+    if opencv.takes(images):
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().LUT(old, table.numpy(), new))
     return table.index_select(0, images.flatten().to(torch.int32)).view(images.shape)
 
 

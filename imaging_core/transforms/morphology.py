@@ -6,6 +6,7 @@ from itertools import accumulate, groupby
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.borders import extended
 from imaging_core.transforms.pixels import LARGEST, check, to_signed
 
@@ -96,6 +97,10 @@ def _extreme(images: Tensor, element: Tensor, iterations: int, choose: Callable[
     taken = element.cpu() != 0
     if taken.ndim != 2 or not bool(taken.any()):
         raise ValueError("a structuring element is height x width and not empty")
+    if opencv.takes(images):
+        chosen = opencv.cv2().dilate if choose is torch.maximum else opencv.cv2().erode
+        under = taken.to(torch.uint8).numpy()
+        return opencv.each_channel(images, lambda old, new: chosen(old, under, new, iterations=iterations))
     rows, columns = taken.shape
     sides = (rows // 2, (rows - 1) // 2, columns // 2, (columns - 1) // 2)
     values = to_signed(images)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.pixels import check, to_float, to_type
 
 Matrix = NDArray[np.float64]
@@ -36,6 +37,9 @@ def resize(images: Tensor, size: tuple[int, int], method: str = "linear") -> Ten
         raise ValueError(f"the size to resize to is {size[0]} x {size[1]}; both sides must be at least 1")
     if tuple(images.shape[-2:]) == size:
         return images
+    if opencv.takes(images) and max(size) <= opencv.LONGEST:
+        flag = opencv.interpolation(method)
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().resize(old, size[::-1], new, 0, 0, flag), size)
     if method == "nearest":
         for axis, length in zip((-2, -1), size, strict=True):
             index = torch.from_numpy(_nearest(images.shape[axis], length)).to(images.device)

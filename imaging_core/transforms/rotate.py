@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
+from imaging_core.transforms.resize import METHODS
 from imaging_core.transforms.sampling import remap
 
 Angles = float | Tensor
@@ -33,8 +36,7 @@ def rotate(
     """
     height, width = images.shape[-2:]
     middle = (width / 2, height / 2) if centre is None else centre
-    across, down = _places((height, width), angle, scale, middle, middle, images.device)
-    return remap(images, across, down, method)
+    return _rotated(images, (height, width), angle, scale, middle, middle, method)
 
 
 def rotate_full(images: Tensor, angle: float, *, scale: float = 1.0, method: str = "linear") -> Tensor:
@@ -46,8 +48,36 @@ def rotate_full(images: Tensor, angle: float, *, scale: float = 1.0, method: str
     height, width = images.shape[-2:]
     cosine, sine = (abs(f(math.radians(angle))) * scale for f in (math.cos, math.sin))
     new = (math.floor(height * cosine + width * sine + 0.5), math.floor(height * sine + width * cosine + 0.5))
-    across, down = _places(new, angle, scale, (width / 2, height / 2), (new[1] // 2, new[0] // 2), images.device)
-    return remap(images, across, down, method)
+    return _rotated(images, new, angle, scale, (width / 2, height / 2), (new[1] // 2, new[0] // 2), method)
+
+
+def _rotated(
+    images: Tensor,
+    size: tuple[int, int],
+    angle: Angles,
+    scale: float,
+    source: tuple[float, float],
+    target: tuple[float, float],
+    method: str,
+) -> Tensor:
+    fixed = not (isinstance(angle, Tensor) and angle.requires_grad)
+    if method not in METHODS or max(size) > opencv.LONGEST or not (fixed and opencv.takes(images)):
+        across, down = _places(size, angle, scale, source, target, images.device)
+        return remap(images, across, down, method)
+    if isinstance(angle, Tensor):
+        each = zip(images.chunk(len(images)), angle.expand(len(images)).tolist(), strict=True)
+        return torch.cat([_rotated(image, size, own, scale, source, target, method) for image, own in each])
+    cosine, sine = (f(math.radians(angle)) / scale for f in (math.cos, math.sin))
+    places = np.array(
+        [
+            [cosine, sine, source[0] - cosine * target[0] - sine * target[1]],
+            [-sine, cosine, source[1] + sine * target[0] - cosine * target[1]],
+        ]
+    )
+    flags = opencv.cv2().WARP_INVERSE_MAP | opencv.interpolation("linear" if method == "area" else method)
+    return opencv.each_channel(
+        images, lambda old, new: opencv.cv2().warpAffine(old, places, size[::-1], new, flags), size
+    )
 
 
 def _places(

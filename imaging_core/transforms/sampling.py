@@ -1,12 +1,15 @@
 """Reading images at fractional places: the core of rotations and distortions."""
 
+import itertools
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.borders import border_index, check_border
 from imaging_core.transforms.pixels import check, to_float, to_type
-from imaging_core.transforms.resize import lanczos4
+from imaging_core.transforms.resize import METHODS, lanczos4
 
 _GRID_BORDERS = {"constant": "zeros", "replicate": "border", "reflect": "reflection", "reflect101": "reflection"}
 _GRID_METHODS = {"linear": "bilinear", "cubic": "bicubic"}
@@ -34,6 +37,8 @@ def remap(
     """
     check(images)
     check_border(border)
+    if method in METHODS and border in opencv.BORDERS and opencv.takes_places(images, across, down):
+        return _by_opencv(images, across, down, method, border, value)
     if method == "nearest":
         return _at(images, across.round().long(), down.round().long(), border, value)
     kind = "linear" if method == "area" else method
@@ -43,6 +48,21 @@ def remap(
     if kind not in (*_GRID_METHODS, "lanczos4"):
         raise ValueError(f"remap has no method {method!r}; there are: nearest, linear, area, cubic, lanczos4")
     return to_type(_by_taps(values, across, down, kind, border, value), images.dtype)
+
+
+def _by_opencv(images: Tensor, across: Tensor, down: Tensor, method: str, border: str, value: float) -> Tensor:
+    flag, outside = opencv.interpolation("linear" if method == "area" else method), opencv.border(border)
+    count, channels = images.shape[:2]
+    places = [each.to(torch.float32).expand(count, *each.shape[-2:]).contiguous().numpy() for each in (across, down)]
+    made = torch.empty((count, channels, *across.shape[-2:]), dtype=images.dtype)
+    source, target = images.contiguous().numpy(), made.numpy()
+
+    def into(image: int, channel: int) -> None:
+        columns, rows = (each[image] for each in places)
+        opencv.cv2().remap(source[image, channel], columns, rows, flag, target[image, channel], outside, value)
+
+    opencv.side_by_side(into, itertools.product(range(count), range(channels)))
+    return made
 
 
 def _by_grid(values: Tensor, across: Tensor, down: Tensor, method: str, border: str, value: float) -> Tensor:

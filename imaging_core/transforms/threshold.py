@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from imaging_core.transforms import opencv
 from imaging_core.transforms.histogram import histogram
 from imaging_core.transforms.pixels import check, image_by_image, to_signed, white
 
@@ -20,6 +21,10 @@ def threshold(images: Tensor, limit: float | Tensor, largest: float | None = Non
         inverse: ECVL's ``BINARY_INV`` instead of ``BINARY``.
     """
     check(images)
+    if not isinstance(limit, Tensor) and opencv.takes(images) and 0 <= limit < white(images):
+        kind = opencv.cv2().THRESH_BINARY_INV if inverse else opencv.cv2().THRESH_BINARY
+        top = white(images) if largest is None else largest
+        return opencv.each_channel(images, lambda old, new: opencv.cv2().threshold(old, limit, top, kind, new))
     if images.dtype == torch.uint8 and not isinstance(limit, Tensor) and 0 <= limit < 255:
         return _of_bytes(images, math.floor(limit), 255 if largest is None else int(largest), inverse)
     above = _above(images, limit)
@@ -67,7 +72,6 @@ def multi_threshold(
     return greys.to(images.device, images.dtype)[interval]
 
 
-@image_by_image
 def otsu(images: Tensor) -> Tensor:
     """The threshold that separates dark from bright best (Otsu, 1979): OpenCV's ``THRESH_OTSU``, exactly.
 
@@ -79,6 +83,15 @@ def otsu(images: Tensor) -> Tensor:
         one value.
     """
     check(images)
+    if opencv.takes(images, torch.uint8, torch.uint16):
+        kind = opencv.cv2().THRESH_OTSU
+        found = opencv.of_channels(images, lambda plane: opencv.cv2().threshold(plane, 0, 1, kind)[0])
+        return torch.tensor(found, dtype=torch.int32).view(*images.shape[:2], 1, 1)
+    return _otsu(images)
+
+
+@image_by_image
+def _otsu(images: Tensor) -> Tensor:
     counts = histogram(images).to(torch.int64)
     below = counts.cumsum(-1)
     weighted = (counts * torch.arange(counts.shape[-1], device=images.device)).cumsum(-1)
