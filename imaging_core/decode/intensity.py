@@ -7,14 +7,12 @@ resized or cut: they are the same for every slice and patch, and in training and
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from imaging_core.decode.case import Case, CaseError, ModelInput, Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +25,26 @@ class Intensity:
             ``none`` leaves values in their type.
         nonzero: for ``zscore``, only values other than 0 are counted and changed: 0 is background and stays 0.
         percentiles: the two, from 0 to 100, ascending; between two values they are interpolated linearly.
-        nan: ``zero`` reads NaN, as research data has it around the brain, as 0; ``fail`` refuses it.
     """
 
     normalization: Literal["none", "zscore", "percentiles"] = "none"
     nonzero: bool = False
-    percentiles: tuple[float, float] = (1.0, 99.0)
-    nan: Literal["fail", "zero"] = "fail"
+    percentiles: tuple[float, float] = (0.5, 99.5)
 
 
-AS_STORED = Intensity()
+AS_THEY_ARE = Intensity()
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """(x - shift) / divisor of one channel, in float32; where ``keep_zero`` a 0 stays, where ``limit`` it is clipped."""
+    """(x - shift) / divisor of one channel, float32; a 0 stays where ``keep_zero``, ``limit`` to [0, 1]."""
 
     shift: float
     divisor: float
     keep_zero: bool = False
     limit: bool = False
 
-    def of(self, values: Pixels) -> NDArray[np.float32]:
+    def of(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Values of one channel, any shape."""
         scaled = (values.astype(np.float32) - np.float32(self.shift)) / np.float32(self.divisor)
         if self.limit:
@@ -58,42 +54,25 @@ class Scale:
         return scaled
 
 
-def scales(parts: Sequence[Pixels], intensity: Intensity) -> list[Scale]:
+def scales(parts: Sequence[NDArray[Any]], intensity: Intensity) -> list[Scale]:
     """How each channel of a case is to be scaled.
 
     Args:
         parts: all of the case, in pieces: any axes x channels.
         intensity: not ``none``.
     """
-    of_channels = [[part[..., channel] for part in parts] for channel in range(parts[0].shape[-1])]
-    return [_percentiles(each, intensity) if intensity.normalization == "percentiles" else _zscore(each, intensity)
-            for each in of_channels]  # fmt: skip
+    measure = _percentiles if intensity.normalization == "percentiles" else _zscore
+    return [measure([part[..., channel] for part in parts], intensity) for channel in range(parts[0].shape[-1])]
 
 
-def scaled(pixels: Pixels, by: Sequence[Scale]) -> NDArray[np.float32]:
-    """Any axes x channels, each channel by its own scale."""
+def scaled(pixels: NDArray[Any], by: Sequence[Scale]) -> NDArray[Any]:
+    """Any axes x channels in float32, each channel by its own scale; without scales as they are."""
+    if not by:
+        return pixels
     return np.stack([scale.of(pixels[..., channel]) for channel, scale in enumerate(by)], axis=-1)
 
 
-def of_image(case: Case, intensity: Intensity) -> Case:
-    """The same case of a single input, its pixels as the model wants them.
-
-    Raises:
-        CaseError: unsupported where a case is given in pieces of which none is all of it.
-    """
-    if intensity.normalization == "none":
-        return case
-    if case.count != 1:
-        raise CaseError("unsupported", f"normalization {intensity.normalization} is for images and volumes, not tiles")
-
-    def inputs() -> Iterator[ModelInput]:
-        for each in case.inputs:
-            yield replace(each, pixels=scaled(each.pixels, scales([each.pixels], intensity)))
-
-    return replace(case, inputs=inputs())
-
-
-def _zscore(parts: Sequence[Pixels], intensity: Intensity) -> Scale:
+def _zscore(parts: Sequence[NDArray[Any]], intensity: Intensity) -> Scale:
     counted = [part[part != 0] if intensity.nonzero else part for part in parts]
     count = sum(part.size for part in counted)
     if not count:
@@ -103,6 +82,6 @@ def _zscore(parts: Sequence[Pixels], intensity: Intensity) -> Scale:
     return Scale(mean, math.sqrt(squares / count) or 1, intensity.nonzero)
 
 
-def _percentiles(parts: Sequence[Pixels], intensity: Intensity) -> Scale:
+def _percentiles(parts: Sequence[NDArray[Any]], intensity: Intensity) -> Scale:
     low, high = np.percentile(np.concatenate([part.ravel() for part in parts]), intensity.percentiles).tolist()
     return Scale(low, high - low or 1, limit=True)

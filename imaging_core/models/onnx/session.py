@@ -45,9 +45,12 @@ class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None or not type(error).__module__.startswith("onnxruntime"):
+        if isinstance(error, UnicodeDecodeError):  # what it wanted to say holds a name of the file that is no UTF-8
+            said = bytes(error.object).decode(errors="replace")
+        elif error is not None and type(error).__module__.startswith("onnxruntime"):
+            said = str(error)
+        else:
             return
-        said = str(error)
         if any(words in said for words in _MEMORY_IS_FULL):
             raise MemoryError("the memory is full") from error
         if any(words in said for words in _GPU_FAILED):
