@@ -87,6 +87,7 @@ def open_session(model: bytes, threads: int, gpu: Gpu | None, where: str) -> Any
     if gpu is not None:
         if CUDA not in onnxruntime.get_available_providers():
             raise ConfigurationError(_NO_CUDA)
+        onnxruntime.preload_dlls()  # of NVIDIA's packages; PyTorch has not loaded all that it needs
         providers.insert(0, (CUDA, _cuda_options(gpu)))
     with onnx_errors(where):
         session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
