@@ -26,13 +26,13 @@ golden: $(VENV)/.ready  ## write the generated workflow files anew
 COMPILE := $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-header
 requirements: $(VENV)/.ready  ## pin the requirements anew, from pyproject.toml
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
-	@$(COMPILE) --extra workflows --extra infer pyproject.toml -o requirements/run.txt
+	@$(COMPILE) --extra workflows --extra infer --extra cpu pyproject.toml -o requirements/run.txt
 	@$(COMPILE) -c requirements/run.txt pyproject.toml -o requirements/core.txt
 	@echo cyclonedx-bom | $(COMPILE) - -o requirements/sbom.txt
-	@$(COMPILE) --extra infer -c requirements/run.txt pyproject.toml -o requirements/gpu.txt
-	@$(COMPILE) --extra workflows --extra infer --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	@$(COMPILE) --extra infer --extra gpu -c requirements/run.txt pyproject.toml -o requirements/gpu.txt
+	@$(COMPILE) --extra workflows --extra infer --extra cpu --extra dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	@$(COMPILE) --extra workflows --extra tools -c requirements/dev.txt pyproject.toml -o requirements/core-toolkit.txt
-	@$(COMPILE) --extra workflows --extra infer --extra dev --extra benchmarks -c requirements/dev.txt pyproject.toml -o requirements/benchmarks.txt
+	@$(COMPILE) --extra workflows --extra infer --extra cpu --extra dev --extra benchmarks -c requirements/dev.txt pyproject.toml -o requirements/benchmarks.txt
 
 $(VENV)/.ready: requirements/dev.txt requirements/uv.txt
 	@echo "Setting up $(VENV) (once; about a minute on a fast line) …"

@@ -26,10 +26,22 @@ def walk(commands: Sequence[Sequence[str]]) -> int:
     return 0
 
 
-def clear_run(folder: Path) -> None:
-    """Remove an earlier run of the example."""
-    if (folder / RUN).exists():
-        shutil.rmtree(folder)
+def run_of(dataset: Path, model: Path, run: Path, *options: str, shards: int = 2) -> list[str]:
+    """The command that infers the dataset's test images, two shards at a time, and reports; an earlier run is removed.
+
+    Args:
+        dataset: its file.
+        model: the bundle's folder.
+        run: where the run is to lie.
+        options: further ones of the command.
+        shards: how many.
+    """
+    if (run / RUN).exists():
+        shutil.rmtree(run)
+    return [
+        *("workflows.distributed_inference", "run", "--dataset", str(dataset), "--model", str(model)),
+        *("--split", "test", "--shards", str(shards), "--parallelism", "2", "--run", str(run), *options),
+    ]
 
 
 def judge(run: Path, metric: str, least: float) -> int:

@@ -87,6 +87,24 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="grey values of DICOM files: as a viewer shows them, or as the modality measured them, such as Hounsfield "
         "units (default: window)",
     )
+    seen.add_argument(
+        "--normalization",
+        default="none",
+        choices=["none", "zscore", "percentiles"],
+        help="instead of --scaling, by each case's and channel's own values: to mean 0 and standard deviation 1, or "
+        "from two percentiles to 0 and 1 (default: none)",
+    )
+    seen.add_argument("--nonzero", action="store_true", help="zscore: 0 is background, neither counted nor changed")
+    seen.add_argument(
+        "--percentiles", type=numbers, default=(0.5, 99.5), metavar="LOW,HIGH", help="the two (default: 0.5,99.5)"
+    )
+    seen.add_argument(
+        "--nan",
+        default="fail",
+        choices=["fail", "zero"],
+        help="what becomes of NaN, as research volumes have it around the brain: the case fails, or it is read as 0 "
+        "(default: fail)",
+    )
     seen.add_argument("--antialias", action="store_true", help="low-pass before shrinking (bilinear, bicubic)")
     seen.add_argument(
         "--orientation",
@@ -145,6 +163,10 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "antialias": options.antialias,
             "decode": options.decode,
             "dicom": options.dicom,
+            "normalization": options.normalization,
+            "nonzero": options.nonzero,
+            "percentiles": options.percentiles,
+            "nan": options.nan,
             "orientation": options.orientation,
             "spacing": options.spacing,
             "overlap": options.overlap,

@@ -46,6 +46,7 @@ class Relay(ThreadingHTTPServer):
         faults: each happens once.
         requests: method and path of those that came.
         login: ``user:password`` that it asks of those who use it as a proxy.
+        most_at_once: of the requests that were under way together.
     """
 
     daemon_threads = True
@@ -56,6 +57,7 @@ class Relay(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
         self.login: str | None = None
+        self.most_at_once = self._under_way = 0
         self.lock = threading.Lock()
 
     @property
@@ -68,6 +70,18 @@ class Relay(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is no news."""
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """A request is under way meanwhile."""
+        with self.lock:
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._under_way -= 1
 
     def take_fault(self, method: str, path: str) -> Fault | None:
         with self.lock:
@@ -90,7 +104,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.answer is not None:
             self._refuse(fault)
         else:
-            self._pass_on(body, fault or Fault(self.command))
+            with self.server.counted():
+                self._pass_on(body, fault or Fault(self.command))
         if fault is not None:
             fault.then()
 

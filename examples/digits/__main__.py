@@ -1,27 +1,17 @@
 """Write the digits and their dataset file into a folder."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from examples.command import out_folder
 from steps.command import run_command
-
-EXAMPLE = "example:\n  python -m examples.digits --out build/digits"
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.digits",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    options = parser.parse_args(arguments)
+    out = out_folder("examples.digits", __doc__, "build/digits", arguments)
 
     from examples.digits.images import write_digits  # scikit-learn takes seconds to import
 
-    print(f"dataset: {write_digits(options.out)}")
+    print(f"dataset: {write_digits(out)}")
     return 0
 
 

@@ -3,23 +3,18 @@
 Synthetic: this proves the path from volumes to metrics, not a model.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from examples.multiple_sclerosis.images import write_volumes
+from examples.command import out_folder
 from steps.command import run_command
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.multiple_sclerosis",
-        description=__doc__,
-        epilog="example:\n  python -m examples.multiple_sclerosis --out build/ms",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    print(f"dataset: {write_volumes(parser.parse_args(arguments).out)}")
+    out = out_folder("examples.multiple_sclerosis", __doc__, "build/ms", arguments)
+
+    from examples.multiple_sclerosis.images import write_volumes  # nibabel takes a second to import
+
+    print(f"dataset: {write_volumes(out)}")
     return 0
 
 

@@ -3,28 +3,18 @@
 One averaged brain: this proves the path from images to metrics, not a model.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from examples.command import out_folder
 from steps.command import run_command
-
-EXAMPLE = "example:\n  python -m examples.segmentation --out build/brain"
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.segmentation",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    options = parser.parse_args(arguments)
+    out = out_folder("examples.segmentation", __doc__, "build/brain", arguments)
 
     from examples.segmentation.images import write_slices  # nilearn takes seconds to import
 
-    print(f"dataset: {write_slices(options.out)}")
+    print(f"dataset: {write_slices(out)}")
     return 0
 
 

@@ -3,39 +3,28 @@
 One averaged brain: this proves the path from images to metrics, not a model.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from examples.walk import clear_run, judge, walk
+from examples.command import out_folder
+from examples.walk import judge, run_of, walk
 from steps.command import run_command
 
 LEAST_IOU = 0.8
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.segmentation.demo",
-        description=__doc__,
-        epilog="example: %(prog)s --out build/segmentation",
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    out: Path = parser.parse_args(arguments).out
-    dataset, model, run = str(out / "brain" / "brain.yml"), str(out / "unet"), out / "run"
-    clear_run(run)
+    out = out_folder("examples.segmentation.demo", __doc__, "build/segmentation", arguments)
+    dataset, model, run = out / "brain" / "brain.yml", out / "unet", out / "run"
     code = walk(
         [
-            ["examples.segmentation", "--out", str(out / "brain")],
+            ["examples.segmentation", "--out", str(dataset.parent)],
             [
-                *("steps.train", "--dataset", dataset, "--architecture", "unet", "--input-size", "232x200"),
+                *("steps.train", "--dataset", str(dataset), "--architecture", "unet", "--input-size", "232x200"),
                 *("--parameter", "width=8", "--parameter", "depth=3", "--channels", "1", "--batch", "4"),
                 *("--classes", "white matter", "--epochs", "12", "--learning-rate", "0.01", "--shift", "4"),
-                *("--replace", "--out", model),
+                *("--replace", "--out", str(model)),
             ],
-            [
-                *("workflows.distributed_inference", "run", "--dataset", dataset, "--model", model),
-                *("--split", "test", "--shards", "2", "--parallelism", "2", "--run", str(run)),
-            ],
+            run_of(dataset, model, run),
         ]
     )
     if code == 0:

@@ -1,27 +1,17 @@
 """Draw chest X-rays and write them, with their dataset file, into a folder."""
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from examples.command import out_folder
 from steps.command import run_command
-
-EXAMPLE = "example:\n  python -m examples.xray --out build/xray"
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.xray",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", required=True, type=Path, metavar="FOLDER")
-    options = parser.parse_args(arguments)
+    out = out_folder("examples.xray", __doc__, "build/xray", arguments)
 
     from examples.xray.images import write_xrays  # pydicom takes a second to import
 
-    print(f"dataset: {write_xrays(options.out)}")
+    print(f"dataset: {write_xrays(out)}")
     return 0
 
 

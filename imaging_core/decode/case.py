@@ -93,12 +93,14 @@ class Limits:
             that gives at least so many. None decodes all of it.
         dicom: which grey values of DICOM files are decoded: ``window``, what a viewer shows, or ``rescaled``, what the
             modality measured (:mod:`imaging_core.decode.dicom_grey`).
+        nan: what becomes of NaN: ``zero`` reads it as 0, ``fail`` refuses it.
     """
 
     pixels: int = 512 * 1024 * 1024
     encoded_bytes: int = 4 * 1024 * 1024 * 1024
     reduce_to: tuple[int, int] | None = None
     dicom: Literal["window", "rescaled"] = "window"
+    nan: Literal["fail", "zero"] = "fail"
 
 
 class Decoder(Protocol):

@@ -46,7 +46,7 @@ class DicomDecoder:
             frames = read_image(files, limits)
             if len(frames.pixels) > 1:
                 return Volume(np.stack(frames.pixels), frames.affine, frames.colour)
-            pixels = as_channels(Planes(frames.pixels[0], frames.colour), channels)
+            pixels = as_channels(Planes(frames.pixels[0], frames.colour), channels, limits)
             size = pixels.shape[:2]
             return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
 

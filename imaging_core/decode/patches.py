@@ -8,18 +8,19 @@ and how (:mod:`imaging_core.decode.sampling`), so that the device does it and no
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place, Planes
+from imaging_core.decode.intensity import Scale, scaled
 from imaging_core.decode.raster import as_channels, check_size
 from imaging_core.decode.sampling import line
 from imaging_core.decode.volume import Patches, View, Volume, grid_of, spacing
 
 
-def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Limits) -> Case:
+def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Limits, by: Sequence[Scale] = ()) -> Case:
     """The patches of a volume, slices before rows before columns.
 
     Args:
@@ -28,6 +29,7 @@ def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Lim
         view: the model's.
         patches: the same.
         limits: hold for the resampled volume, too.
+        by: what is done to the intensities of each channel.
 
     Raises:
         CaseError: unsupported when the model wants a spacing and the volume says none, too_large. While the inputs are
@@ -55,7 +57,8 @@ def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Lim
             voxels = seen[tuple(needed for needed, _ in cuts)]
             depth, height, width, planes = voxels.shape
             flat = np.ascontiguousarray(voxels).reshape(depth * height, width, planes)
-            pixels = as_channels(Planes(flat, volume.colour), channels).reshape(depth, height, width, channels)
+            shown = scaled(as_channels(Planes(flat, volume.colour), channels, limits), by)
+            pixels = shown.reshape(depth, height, width, channels)
             along, down, across = (each for _, each in cuts)
             sampling = None if along.plain and down.plain and across.plain else (along, down, across)
             yield ModelInput(pixels, Place(offset, patches.size), sampling)

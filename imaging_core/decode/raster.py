@@ -72,7 +72,7 @@ class RasterDecoder:
     def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case:
         """The image, as a case of one model input."""
         planes = [self._read(source, limits, "image", False) for source in sources]
-        pixels = as_channels(planes[0], channels) if len(planes) == 1 else _together(planes, channels)
+        pixels = as_channels(planes[0], channels, limits) if len(planes) == 1 else _together(planes, channels, limits)
         size = planes[0].size
         return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
 
@@ -88,12 +88,12 @@ class RasterDecoder:
             return self._format.read(data, limits, indices)
 
 
-def _together(planes: Sequence[Planes], channels: int) -> Pixels:
+def _together(planes: Sequence[Planes], channels: int, limits: Limits) -> Pixels:
     if len({(each.size, each.pixels.shape[:2]) for each in planes}) > 1:
         raise CaseError("unsupported", "the planes of this image have different sizes")
     if len(planes) != channels:
         raise CaseError("unsupported", f"{len(planes)} files are {len(planes)} planes; {_wanted(channels)}")
-    return np.concatenate([as_channels(each, 1) for each in planes], axis=2)
+    return np.concatenate([as_channels(each, 1, limits) for each in planes], axis=2)
 
 
 def check_size(height: int, width: int, planes: int, limits: Limits) -> None:
@@ -134,8 +134,10 @@ def exif_orientation(block: bytes) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def as_channels(image: Planes, channels: int) -> Pixels:
+def as_channels(image: Planes, channels: int, limits: Limits) -> Pixels:
     """What a model with so many channels sees: 1 grey, 3 RGB, another number so many planes.
+
+    NaN is 0 where :attr:`~imaging_core.decode.case.Limits.nan` says so.
 
     Returns:
         height x width x channels; uint8, uint16 or finite float32. Other types become float32 with their values.
@@ -143,7 +145,7 @@ def as_channels(image: Planes, channels: int) -> Pixels:
     Raises:
         CaseError: the planes do not make so many channels, or a value is not finite.
     """
-    pixels = _model_type(image.pixels)
+    pixels = _model_type(image.pixels, limits)
     planes = pixels.shape[2]
     if planes == channels:
         return pixels
@@ -162,11 +164,11 @@ def grey(image: Planes) -> NDArray[Any]:
     if planes == 1:
         return image.pixels[:, :, 0]
     if image.colour:
-        return _luma(_model_type(image.pixels))[:, :, 0]
+        return _luma(_model_type(image.pixels, Limits()))[:, :, 0]
     raise CaseError("unsupported", f"{planes} planes where one is expected")
 
 
-def _model_type(pixels: NDArray[Any]) -> Pixels:
+def _model_type(pixels: NDArray[Any], limits: Limits) -> Pixels:
     if pixels.dtype in _AS_THEY_ARE:
         return pixels
     if pixels.dtype == np.bool_:
@@ -175,9 +177,16 @@ def _model_type(pixels: NDArray[Any]) -> Pixels:
         raise CaseError("unsupported", f"pixels of type {pixels.dtype}")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused just below
         values: NDArray[np.float32] = pixels.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise CaseError("not_finite", "the image holds NaN, infinite or too large values")
-    return values
+    if np.isfinite(values).all():
+        return values
+    absent = np.isnan(values)
+    if not np.isfinite(values[~absent]).all():
+        raise CaseError("not_finite", "the image holds infinite or too large values")
+    if limits.nan == "fail":
+        raise CaseError(
+            "not_finite", "the image holds NaN; where that means background, pack the model with --nan zero"
+        )
+    return np.where(absent, np.float32(0), values)
 
 
 def _luma(pixels: Pixels) -> Pixels:

@@ -7,7 +7,7 @@ from imaging_core.decode.case import Case, CaseError, Decoder, Limits
 from imaging_core.decode.dicom import DICOM
 from imaging_core.decode.identify import describe
 from imaging_core.decode.nifti import NIFTI
-from imaging_core.decode.present import present
+from imaging_core.decode.present import normalized, present
 from imaging_core.decode.raster import RasterDecoder
 from imaging_core.decode.reading import read_head
 from imaging_core.decode.volume import View, Volume
@@ -37,7 +37,7 @@ def decode_sample(
         channels: what the model wants: 1 grey, 3 RGB, another number so many planes.
         limits: what the sample may cost.
         decoders: the formats that are known.
-        view: how the model looks at a volume.
+        view: how the model looks at volumes, and at intensities.
 
     Raises:
         CaseError: missing, unreadable, unsupported, too_large, not_finite, out_of_memory or store.
@@ -48,7 +48,7 @@ def decode_sample(
         return present(decoded, channels, view, limits)
     if view.patches is not None:
         raise CaseError("unsupported", "the model sees patches of volumes, and this is an image")
-    return decoded
+    return normalized(decoded, view.intensity)
 
 
 def choose(head: bytes, decoders: Sequence[Decoder] = DECODERS) -> Decoder:

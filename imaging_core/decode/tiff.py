@@ -44,6 +44,8 @@ def read(data: bytes, limits: Limits, indices: bool) -> Planes:
             raise CaseError("unsupported", "the pages of this TIFF have different sizes")
         count = sum(page.samplesperpixel * page.imagedepth for page in pages)
         check_size(first.imagelength, first.imagewidth, count, limits)
+        for page in pages:
+            _check_tiles(page, limits)
         decoded = [_page(page, len(data), indices) for page in pages]
     if len(decoded) == 1:
         return decoded[0]
@@ -103,6 +105,16 @@ def _imagej_stack(page: tifffile.TiffPage, count: int, data: bytes, byteorder: s
     stored = np.frombuffer(data, page.dtype.newbyteorder(byteorder), values, start)  # type: ignore[arg-type]
     planes = stored.reshape(count, page.imagelength, page.imagewidth).astype(page.dtype)
     return Planes(np.ascontiguousarray(np.moveaxis(planes, 0, -1)), colour=False)
+
+
+def _check_tiles(page: tifffile.TiffPage, limits: Limits) -> None:
+    """Tiles reach beyond the image, and are decoded whole; strips do not."""
+    if page.is_tiled:
+        height, width = (
+            -(-side // tile) * tile
+            for side, tile in ((page.imagelength, page.tilelength), (page.imagewidth, page.tilewidth))
+        )
+        check_size(height, width, page.samplesperpixel, limits)
 
 
 def _check_whole(page: tifffile.TiffPage, length: int) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging_core.decode.intensity import AS_THEY_ARE, Intensity
+
 Affine = NDArray[np.float64]
 """4 x 4: from (slice, row, column, 1) to (x, y, z, 1) in mm, x to the patient's right, y to anterior, z to superior
 (RAS, as NIfTI has it; of DICOM's patient coordinates x and y are negated)."""
@@ -71,10 +73,12 @@ class View:
         orientation: three letters of R, L, A, P, S, I: where columns, rows and slices ascend to, as nibabel and MONAI
             say it. RAS and LPS are axial slices, RSA coronal, ASR sagittal ones.
         patches: of a model that sees patches; None of one that sees slices.
+        intensity: what becomes of the intensities, of images, too.
     """
 
     orientation: str = "RAS"
     patches: Patches | None = None
+    intensity: Intensity = AS_THEY_ARE
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         recorder.tell({result.task.position: _record(result, by) for result in results})
         progress.show(recorder.finished)
 
-    limits = replace(request.limits, reduce_to=card.input.reduce_to, dicom=card.input.dicom)
+    limits = replace(request.limits, reduce_to=card.input.reduce_to, dicom=card.input.dicom, nan=card.input.nan)
 
     def pipeline(alone: bool) -> Pipeline:
         return Pipeline(

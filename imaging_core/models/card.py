@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from imaging_core.decode.intensity import Intensity
 from imaging_core.decode.volume import DIRECTIONS, Patches, View
 from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
@@ -21,6 +22,7 @@ ONNX = "onnx"
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Side = Annotated[int, Field(ge=1, le=16384)]
+Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Step = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
@@ -66,6 +68,12 @@ class Input(_Part):
         dicom: which grey values of DICOM files it sees: ``window`` as a viewer shows them, black to white in uint8 or
             uint16; ``rescaled`` what the modality measured (Hounsfield units of CT), in float32. See
             :mod:`imaging_core.decode.dicom_grey`.
+        normalization: of each case and channel by its own statistics, instead of ``clip``, ``scaling``, ``mean`` and
+            ``std``: ``zscore`` (mean 0, standard deviation 1) or ``percentiles`` (0 at one, 1 at the other, limited to
+            that); see :mod:`imaging_core.decode.intensity`. Magnetic resonance, which has no unit, wants it.
+        nonzero: zscore counts and changes only values other than 0, which is background.
+        percentiles: the two, from 0 to 100.
+        nan: ``zero`` reads NaN as 0, ``fail`` fails the case.
         orientation: of volumes: three letters, where columns, rows and slices ascend to (R right, L left, A anterior, P
             posterior, S superior, I inferior). Volumes are turned into it, to the nearest axis, and seen slice by
             slice: RAS and LPS are axial (LPS as DICOM lays out axial slices), RSA coronal, ASR sagittal.
@@ -90,6 +98,10 @@ class Input(_Part):
     antialias: bool = False
     decode: Literal["full", "reduced"] = "full"
     dicom: Literal["window", "rescaled"] = "window"
+    normalization: Literal["none", "zscore", "percentiles"] = "none"
+    nonzero: bool = False
+    percentiles: tuple[Percent, Percent] = (0.5, 99.5)
+    nan: Literal["fail", "zero"] = "fail"
     orientation: str = "RAS"
     depth: Side | None = None
     spacing: tuple[Step, Step, Step] | None = None
@@ -108,10 +120,12 @@ class Input(_Part):
 
     @property
     def view(self) -> View:
-        """How this model looks at volumes."""
+        """How this model looks at volumes, and at the intensities of images, too."""
+        intensity = Intensity(self.normalization, self.nonzero, self.percentiles)
         if self.depth is None:
-            return View(self.orientation)
-        return View(self.orientation, Patches((self.depth, self.height, self.width), self.overlap, self.spacing))
+            return View(self.orientation, None, intensity)
+        patches = Patches((self.depth, self.height, self.width), self.overlap, self.spacing)
+        return View(self.orientation, patches, intensity)
 
     @model_validator(mode="after")
     def _each_axis_once(self) -> "Input":
@@ -128,6 +142,20 @@ class Input(_Part):
             raise ValueError("spacing is for models that see patches of volumes; give depth, too, or leave it out")
         if self.depth is not None and self.processing:
             raise ValueError("processing is for models that see images and slices; leave it or depth out")
+        return self
+
+    @model_validator(mode="after")
+    def _normalized(self) -> "Input":
+        if self.normalization != "none":
+            others = {"clip": self.clip, "mean": self.mean, "std": self.std}
+            given = [name for name, value in others.items() if value is not None]
+            given += ["scaling"] if self.scaling not in ("unit", "none") else []
+            if given:
+                raise ValueError(f"normalization takes the place of {' and '.join(given)}; leave one of them out")
+        if self.nonzero and self.normalization != "zscore":
+            raise ValueError("nonzero is for normalization zscore")
+        if self.percentiles[0] >= self.percentiles[1]:
+            raise ValueError("percentiles ascend, such as 0.5 and 99.5")
         return self
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ SMALL = 96
 OUTLINED = 240
 """Smaller pictures below outlines are enlarged to this side or more: the patterns of errors have a fixed size."""
 
-LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024)
+LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024, nan="zero")
 """A case that costs more is not drawn."""
 
 LOST = "the store of the images does not answer"

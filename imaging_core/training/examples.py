@@ -99,7 +99,7 @@ class SplitExamples:
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
         seen = self._card.input
-        limits = replace(self._limits, reduce_to=seen.reduce_to, dicom=seen.dicom)
+        limits = replace(self._limits, reduce_to=seen.reduce_to, dicom=seen.dicom, nan=seen.nan)
         case = decode_sample(sources, seen.channels, limits, view=seen.view)
         by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
         if case.count != 1 and not by_slices:

@@ -41,9 +41,7 @@ def export(model: nn.Module, card: Card, opset: int) -> tuple[bytes, float]:
     """
     if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         raise UsageError(f"--opset {opset}: {OLDEST_OPSET} to {NEWEST_OPSET} are written")
-    if card.input.depth is not None:
-        raise UsageError("networks of volumes are not written as ONNX yet")
-    shape = (card.batch, card.input.channels, card.input.height, card.input.width)
+    shape = (card.batch, card.input.channels, *card.input.size)
     data = _written(model, torch.zeros(shape), opset)
     named = card.model_copy(update={"architecture": Architecture(name=ONNX), "precision": "fp32"})
     read = OnnxNetwork(data, named, torch.device("cpu"), "the exported file")
@@ -150,5 +148,5 @@ def _noise(card: Card, shape: tuple[int, ...], seed: int) -> Tensor:
     images = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
     for values, apply in ((card.input.mean, torch.Tensor.sub), (card.input.std, torch.Tensor.div)):
         if values is not None:
-            images = apply(images, torch.tensor(values).view(-1, 1, 1))
+            images = apply(images, torch.tensor(values).view(-1, *[1] * (len(shape) - 2)))
     return images

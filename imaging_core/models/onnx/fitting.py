@@ -32,7 +32,7 @@ def fitted(model: ModelProto, card: Card, where: str) -> bytes:
     """
     graph = model.graph
     wanted = choice(card.architecture.parameters, where)
-    problems = [*_of_volumes(card), *_of_precision(card), *_of_activation(ending(model, wanted, where), card.output)]
+    problems = [*_of_precision(card), *_of_activation(ending(model, wanted, where), card.output)]
     inputs = inputs_of(graph)
     if len(inputs) != 1:
         names = ", ".join(shortened(each.name) for each in inputs) or "none"
@@ -55,13 +55,9 @@ def fitted(model: ModelProto, card: Card, where: str) -> bytes:
 
 
 def output_shape(card: Card) -> tuple[int, ...]:
-    """What the network has to return: batch x classes (x height x width)."""
+    """What the network has to return: batch x classes (x depth) (x height x width)."""
     shape: tuple[int, ...] = (card.batch, card.output.channels)
-    return (*shape, card.input.height, card.input.width) if card.task == "segmentation" else shape
-
-
-def _of_volumes(card: Card) -> list[str]:
-    return [] if card.input.depth is None else ["networks of volumes are not read from ONNX yet; leave input.depth out"]
+    return (*shape, *card.input.size) if card.task == "segmentation" else shape
 
 
 def _of_precision(card: Card) -> list[str]:
@@ -88,14 +84,15 @@ def _of_input(port: Port, card: Card) -> list[str]:
         problems.append(f"input {port.name!r} is {port.type}; float32 or float16 is given to it: export it so")
     if port.shape is None:
         return problems
-    height, width, channels = card.input.height, card.input.width, card.input.channels
+    wanted, last = _input_shape(card), (*card.input.size, card.input.channels)
     batch, *others = port.shape if port.shape else (None,)
-    if len(port.shape) == 4 and _fits(others, (height, width, channels)) and not _fits(others, _input_shape(card)[1:]):
-        problems.append(f"input {port.name!r} is {in_words(port)}, channels last; export it with channels first (NCHW)")
-    elif len(port.shape) != 4 or not _fits(others, _input_shape(card)[1:]):
+    as_many = len(port.shape) == len(wanted)
+    if as_many and _fits(others, last) and not _fits(others, wanted[1:]):
+        problems.append(f"input {port.name!r} is {in_words(port)}, channels last; export it with channels first")
+    elif not as_many or not _fits(others, wanted[1:]):
         problems.append(
-            f"input {port.name!r} is {in_words(port)}, the card's is {dimensions(_input_shape(card))} (batch, "
-            "channels, height, width); mend --channels and --input-size"
+            f"input {port.name!r} is {in_words(port)}, the card's is {dimensions(wanted)} (batch, channels, "
+            f"{_sides(card)}); mend --channels and --input-size"
         )
     if isinstance(batch, int) and batch != card.batch:
         problems.append(
@@ -119,7 +116,7 @@ def _of_shapes(graph: GraphProto, card: Card) -> list[str]:
             f"output {output.name!r} is {output.type}; scores are float32 or float16: export it without classes"
         )
     if output.shape is not None and (len(output.shape) != len(promised) or not _fits(output.shape, promised)):
-        axes = "batch, classes, height, width" if card.task == "segmentation" else "batch, classes"
+        axes = f"batch, classes, {_sides(card)}" if card.task == "segmentation" else "batch, classes"
         problems.append(
             f"output {output.name!r} is {in_words(output)}, a {card.task} of this card gives {dimensions(promised)} "
             f"({axes}); mend --classes, --kind or --task"
@@ -141,8 +138,12 @@ def _fix(graph: GraphProto, image: ValueInfoProto, output: ValueInfoProto, card:
     graph.output.append(given)
 
 
-def _input_shape(card: Card) -> tuple[int, int, int, int]:
-    return (card.batch, card.input.channels, card.input.height, card.input.width)
+def _input_shape(card: Card) -> tuple[int, ...]:
+    return (card.batch, card.input.channels, *card.input.size)
+
+
+def _sides(card: Card) -> str:
+    return "height, width" if card.input.depth is None else "depth, height, width"
 
 
 def _bytes(port: Port) -> int:

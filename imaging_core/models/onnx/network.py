@@ -56,7 +56,7 @@ class OnnxNetwork(nn.Module):
         self._promised = output_shape(card)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The card's batch x channels x height x width, float32, to its batch x classes (x height x width).
+        """The card's batch x channels x (depth x) height x width, float32, to its batch x classes (x the same sides).
 
         Raises:
             DataError: onnxruntime fails, or gives another shape.

@@ -45,9 +45,12 @@ class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None or not type(error).__module__.startswith("onnxruntime"):
+        if isinstance(error, UnicodeDecodeError):  # what it wanted to say holds a name of the file that is no UTF-8
+            said = bytes(error.object).decode(errors="replace")
+        elif error is not None and type(error).__module__.startswith("onnxruntime"):
+            said = str(error)
+        else:
             return
-        said = str(error)
         if any(words in said for words in _MEMORY_IS_FULL):
             raise MemoryError("the memory is full") from error
         if any(words in said for words in _GPU_FAILED):
@@ -84,6 +87,7 @@ def open_session(model: bytes, threads: int, gpu: Gpu | None, where: str) -> Any
     if gpu is not None:
         if CUDA not in onnxruntime.get_available_providers():
             raise ConfigurationError(_NO_CUDA)
+        onnxruntime.preload_dlls()  # of NVIDIA's packages; PyTorch has not loaded all that it needs
         providers.insert(0, (CUDA, _cuda_options(gpu)))
     with onnx_errors(where):
         session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)

@@ -101,6 +101,22 @@ def test_what_is_wrong_is_named_with_its_entry(path: str, value: Any, message: s
     assert any(re.match(rf"  {message}", line) for line in str(caught.value).splitlines())
 
 
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ({"normalization": "zscore"}, "normalization takes the place of mean and std; leave one of them out"),
+        ({"normalization": "zscore", "scaling": 255, "mean": None, "std": None}, "takes the place of scaling"),
+        ({"nonzero": True}, "nonzero is for normalization zscore"),
+        ({"percentiles": [99, 1]}, "percentiles ascend"),
+        ({"percentiles": [0, 101]}, "percentiles.1"),
+        ({"nan": "mean"}, "input.nan"),
+    ],
+)
+def test_normalization_is_instead_of_fixed_values(entries: dict[str, Any], problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        make_card(changed("input", VALUES["input"] | entries), "card")
+
+
 def test_antialias_needs_an_interpolation_that_has_it() -> None:
     with pytest.raises(DataError, match="antialias works with bilinear and bicubic, not with nearest"):
         make_card(changed("input", VALUES["input"] | {"resize": "nearest", "antialias": True}), "card")

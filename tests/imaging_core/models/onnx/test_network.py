@@ -138,7 +138,7 @@ def two_inputs(model: ModelProto) -> None:
     [
         (shaped("batch", 1, 32, 32), "input 'input1' is float32 batch x 1 x 32 x 32, the card's is 4 x 3 x 32 x 32"),
         (shaped("batch", 3, 64, 64), "mend --channels and --input-size"),
-        (shaped("batch", 32, 32, 3), "channels last; export it with channels first (NCHW)"),
+        (shaped("batch", 32, 32, 3), "channels last; export it with channels first"),
         (shaped("batch", 3072), "input 'input1' is float32 batch x 3072, the card's is 4 x 3 x 32 x 32"),
         (shaped(1, 3, 32, 32), "its batch is fixed at 1, the card's is 4; pack with --batch 1, or export it with a"),
         (shaped("batch", 3, 32, 32, kind=TensorProto.UINT8), "input 'input1' is uint8; float32 or float16 is given"),

@@ -5,7 +5,7 @@ import pytest
 
 from imaging_core.errors import ConfigurationError, DataError, TemporaryError
 from imaging_core.models.onnx.session import CPU, CUDA, Gpu, onnx_errors, open_session
-from tests.onnx_files import classifier
+from tests.onnx_files import classifier, segmenter
 
 MODEL = classifier().file((3,), batch=4).SerializeToString()
 
@@ -29,6 +29,12 @@ def test_without_cuda_a_gpu_is_a_configuration_error_and_never_the_cpu() -> None
 def test_what_onnxruntime_cannot_run_is_a_data_error() -> None:
     with pytest.raises(DataError, match=r"^x\.onnx: onnxruntime cannot run it: .*; export it anew$"):
         open_session(MODEL[:1000], 1, None, "x.onnx")
+
+
+def test_what_it_cannot_say_in_utf8_is_told_all_the_same() -> None:
+    model = segmenter().file((1, 32, 32)).SerializeToString().replace(b"nearest", b"neare\xact")
+    with pytest.raises(DataError, match=r"^x\.onnx: onnxruntime cannot run it: .*neare\ufffdt"):
+        open_session(model, 1, None, "x.onnx")
 
 
 @pytest.mark.parametrize(

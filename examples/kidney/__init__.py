@@ -1,0 +1,1 @@
+"""Kidneys and their lesions in synthetic CT series, DICOM with labels in NIfTI."""
