@@ -141,10 +141,15 @@ def read_header(data: bytes, limits: Limits, keywords: Sequence[str] = ()) -> py
     return elements
 
 
+def class_of(elements: pydicom.Dataset) -> UID:
+    """The SOP Class UID; empty when the file does not say."""
+    meta = getattr(elements, "file_meta", elements)
+    return UID(str(elements.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")))
+
+
 def kind_of(elements: pydicom.Dataset) -> str:
     """What the standard calls objects of this class."""
-    meta = getattr(elements, "file_meta", elements)
-    uid = UID(str(elements.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")))
+    uid = class_of(elements)
     return uid.name if uid and uid.name != uid else "of an unknown class"
 
 

@@ -10,22 +10,24 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.uid import UID, SegmentationStorage
 
 from imaging_core.decode.case import CaseError
-from imaging_core.decode.dicom_file import DicomFile, kind_of, whole
+from imaging_core.decode.dicom_file import DicomFile, class_of, whole
 from imaging_core.decode.dicom_frames import stored_frames
 from imaging_core.decode.dicom_groups import group_of
 from imaging_core.decode.dicom_series import plane_of
 from imaging_core.decode.segments import SegmentFrame, Segments
 
-_LABEL_MAP = "Label Map Segmentation Storage"
-_KINDS = frozenset(("Segmentation Storage", _LABEL_MAP))
+_LABEL_MAP = UID("1.2.840.10008.5.1.4.1.1.66.7")
+"""Label Map Segmentation Storage, which pydicom does not know yet."""
+
 _MOST_SEGMENTS = 65535
 
 
 def is_segmentation(elements: pydicom.Dataset) -> bool:
     """Whether a file holds segments, and no image."""
-    return kind_of(elements) in _KINDS
+    return class_of(elements) in (SegmentationStorage, _LABEL_MAP)
 
 
 def segments_of(file: DicomFile) -> Segments:
@@ -36,7 +38,7 @@ def segments_of(file: DicomFile) -> Segments:
         Exception: anything at all on damaged data.
     """
     elements, layout = file.elements, file.layout
-    is_map = kind_of(elements) == _LABEL_MAP
+    is_map = class_of(elements) == _LABEL_MAP
     if layout.samples != 1 or layout.signed or file.pixels != "PixelData":
         raise CaseError("unsupported", "a DICOM segmentation whose pixels are no segments")
     names = {

@@ -7,4 +7,5 @@ DicomResults = Literal["anonymous", "identified"]
 
 SEGMENTATION = "dicom_seg"
 REPORT = "dicom_sr"
+OUTPUTS = (SEGMENTATION, REPORT)
 """The names of these outputs in the ledger, and of their columns in tables."""
