@@ -14,8 +14,9 @@ from imaging_core.models.card import Card
 MAKER = "distributed-medical-inference"
 CATEGORY = CodedConcept("309825002", "SCT", "Spatial and Relational Concept")
 PIXELS = CodedConcept("{pixels}", "UCUM", "pixels")
-COUNT = CodedConcept("PIXELS", "99INFERENCE", "Number of pixels")
 _SCHEME = "99INFERENCE"
+COUNT = CodedConcept("PIXELS", _SCHEME, "Number of pixels")
+PREDICTED = CodedConcept("PREDICTED", _SCHEME, "Predicted class")
 _LONGEST = 64
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pydicom
 from highdicom.sr import (
-    CodedConcept,
     ComprehensiveSR,
     DeviceObserverIdentifyingAttributes,
     Measurement,
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 
 from imaging_core.decode.volume import Grid
-from imaging_core.inference.dicom_results.concepts import CATEGORY, COUNT, MAKER, PIXELS, Concepts, text
+from imaging_core.inference.dicom_results.concepts import CATEGORY, COUNT, MAKER, PIXELS, PREDICTED, Concepts, text
 from imaging_core.inference.dicom_results.segmentation import segments_of
 from imaging_core.inference.dicom_results.source import DicomSource
 from imaging_core.inference.dicom_results.uids import derived_uid
@@ -71,10 +70,7 @@ def of_scores(
             Measurement(name=name, value=score, unit=codes.UCUM.NoUnits)
             for name, score in zip(classes[-len(scores) :], scores, strict=True)
         ],
-        qualitative_evaluations=[
-            QualitativeEvaluation(name=CodedConcept.from_code(codes.DCM.Finding), value=classes[index])
-            for index in decided
-        ],
+        qualitative_evaluations=[QualitativeEvaluation(name=PREDICTED, value=classes[index]) for index in decided],
         source_images=[
             SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID) for header in source.headers
         ],
