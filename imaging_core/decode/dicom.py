@@ -3,7 +3,8 @@
 A single frame is an image; several, in one file or many, are a volume, its slices ascending along their normal
 (:mod:`imaging_core.decode.dicom_series`). Frames of one file that says nothing of where they lie stay in their order.
 Grey values are what a viewer would show or what the modality measured, as the model's card wants them
-(:attr:`imaging_core.decode.case.Limits.dicom`); ground truth is taken as it is stored. Overlays are not drawn.
+(:attr:`imaging_core.decode.case.Limits.dicom`); ground truth is taken as it is stored, of a
+segmentation segment by segment (:mod:`imaging_core.decode.segments`). Overlays are not drawn.
 """
 
 import re
