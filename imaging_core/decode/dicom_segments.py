@@ -47,6 +47,8 @@ def segments_of(file: DicomFile) -> Segments:
     names.pop(0, None)  # of a label map, what is no segment
     if not names:
         raise CaseError("unreadable", "the DICOM segmentation describes no segment")
+    if len(elements.get("PerFrameFunctionalGroupsSequence") or []) < layout.frames:
+        raise CaseError("unreadable", "the DICOM segmentation does not say of each frame what it shows")
     frames = []
     for number in range(layout.frames):
         group = group_of(elements, number, "SegmentIdentificationSequence")

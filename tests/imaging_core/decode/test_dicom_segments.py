@@ -140,5 +140,7 @@ def test_what_does_not_fit_is_named(series, source, truth):
     assert "lies elsewhere" in series.refused(made)[1]
     assert "wants a DICOM image" in series.refused(made, images=())[1]
     assert "8 x 10 pixels" in series.refused(made, size=(6, 9, 10), images=())[1]
-    made.SegmentSequence = []
+    described, made.SegmentSequence = made.SegmentSequence, []
     assert series.refused(made)[0] == "mask_unreadable"
+    made.SegmentSequence, made.NumberOfFrames = described, 2_000_000
+    assert "of each frame" in series.refused(made)[1]
