@@ -14,6 +14,7 @@ from functools import partial
 from benchmarks.fuzzing import Finding, Fuzzer, Trial
 from imaging_core.decode.case import Case, CaseError, Limits
 from imaging_core.decode.dicom import DICOM
+from imaging_core.decode.mask import decode_mask
 from imaging_core.store import Location
 from imaging_core.store.memory import MemorySource
 from tests.imaging_core.decode.hostile_dicom import mutated
@@ -32,7 +33,7 @@ def check(data: bytes) -> bool:
                 raise Finding("another number of inputs than promised")
             taken = True
     with suppress(CaseError):
-        DICOM.mask(source, LIMITS[0], indices=True)
+        decode_mask(source, LIMITS[0], "multiclass", classes=("background", "organ"), images=[source])
     return taken
 
 

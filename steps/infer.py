@@ -6,10 +6,11 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from imaging_core.decode.case import Limits
 from imaging_core.errors import EXIT_DONE
+from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.inference.measured import Measures
 from imaging_core.inference.shard import Request, infer_shard
 from imaging_core.report.stages import profile, read_stages
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None) -> int:
         device=options.device,
         probabilities=options.probabilities,
         measures=Measures(options.surface_distances, options.lesions),
+        dicom_results=options.dicom_results,
         cache=options.cache,
         limits=Limits(pixels=options.max_pixels, encoded_bytes=options.max_bytes),
         retry_failed=options.retry_failed,
@@ -115,6 +117,15 @@ def _parser() -> argparse.ArgumentParser:
         "tolerance (1 when it is left out), in mm of volumes whose spacing is known, else in pixels",
     )
     add("--lesions", action="store_true", help="count the lesions found, missed and imagined, too (segmentation)")
+    add(
+        "--dicom-results",
+        choices=get_args(DicomResults),
+        nargs="?",
+        const="anonymous",
+        help="write results of DICOM images as DICOM, too: segmentations (SEG) and reports (SR). They refer to their "
+        "images by UID; identified ones take over name, birth date, accession number, … of the patient, anonymous ones "
+        "(when it is left out) leave them empty",
+    )
     add(
         "--cache",
         type=location,

@@ -79,6 +79,7 @@ def distributed_inference(
             *(["--probabilities"] if parameters.probabilities else []),
             *(["--surface-distances", str(tolerance)] if tolerance is not None else []),
             *(["--lesions"] if parameters.lesions else []),
+            *(["--dicom-results", parameters.dicom_results] if parameters.dicom_results is not None else []),
             *(["--retry-failed"] if parameters.retry_failed else []),
             *(["--max-pixels", str(parameters.max_pixels)] if parameters.max_pixels is not None else []),
             *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),

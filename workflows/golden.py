@@ -41,6 +41,7 @@ _EVERYTHING = Parameters(
     probabilities=True,
     surface_distances=2.5,
     lesions=True,
+    dicom_results="identified",
     device="cuda",
     cache="s3://cache/medical images",
     retry_failed=True,

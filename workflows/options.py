@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from imaging_core.errors import InferenceError
+from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.store import Location
 from steps.command import count_or_percentage, distance, positive, price
 from workflows.parameters import CaseNames, Device, Parameters, Policy
@@ -53,6 +54,9 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
         "--surface-distances", type=distance, nargs="?", const=1.0, metavar="TOLERANCE", help=_SURFACE_DISTANCES
     )
     result.add_argument("--lesions", action="store_true", default=None, help=_LESIONS)
+    result.add_argument(
+        "--dicom-results", choices=get_args(DicomResults), nargs="?", const="anonymous", help=_DICOM_RESULTS
+    )
     result.add_argument("--case-names", choices=get_args(CaseNames), help=_CASE_NAMES)
     result.add_argument("--retry-failed", action="store_true", default=None, help=_RETRY_FAILED)
 
@@ -76,6 +80,10 @@ _SURFACE_DISTANCES = (
     "known, else in pixels; more work"
 )
 _LESIONS = "segmentation: which lesions (connected components) are found; more work"
+_DICOM_RESULTS = (
+    "write results of DICOM images as DICOM, too: segmentations and structured reports; anonymous (when it is left "
+    "out), or with the patient's name, birth date, accession number, … (identified)"
+)
 _CASE_NAMES = "name cases in reports by their file (default), or by index only: file names may hold patients' names"
 _RETRY_FAILED = "also try cases again that failed for a lasting reason"
 

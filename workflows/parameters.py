@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from types import NoneType
 from typing import Any, Literal, Self, get_args, get_type_hints
 
 from imaging_core.errors import DataError, UsageError
+from imaging_core.inference.dicom_results.asked import DicomResults
 
 Policy = Literal["balanced", "reference"]
 CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by", "metric", "price_per_hour", "surface_distances", "lesions"}
+ADDED = {"patient", "group_by", "metric", "price_per_hour", "surface_distances", "lesions", "dicom_results"}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -42,6 +42,8 @@ class Parameters:
         surface_distances: the tolerance, in mm where a spacing is known, else in pixels, at which surfaces are measured
             too; None when they are not.
         lesions: whether lesions are counted too.
+        dicom_results: whether results of DICOM images are written as DICOM too, and whether these say whose they are;
+            None when they are not written.
         device: where the model runs.
         cache: full location of a folder that runs share, for what was inferred already; None for none. It changes no
             result.
@@ -70,6 +72,7 @@ class Parameters:
     probabilities: bool = False
     surface_distances: float | None = None
     lesions: bool = False
+    dicom_results: DicomResults | None = None
     device: Device = "auto"
     cache: str | None = None
     retry_failed: bool = False
@@ -121,7 +124,5 @@ def _fits(value: Any, expected: Any) -> bool:
         return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     if isinstance(expected, type):
         return type(value) is expected
-    choices = get_args(expected)
-    if all(isinstance(choice, str) for choice in choices):
-        return value in choices
-    return type(value) in choices or (value is None and NoneType in choices)
+    choices = [each for choice in get_args(expected) for each in get_args(choice) or (choice,)]
+    return any(value == choice if isinstance(choice, str) else type(value) is choice for choice in choices)

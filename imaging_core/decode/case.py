@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from imaging_core.decode.sampling import Sampling
 from imaging_core.decode.volume import Grid, Volume
 from imaging_core.store.base import Source
+
+if TYPE_CHECKING:
+    from imaging_core.decode.segments import Segments
 
 Pixels = NDArray[np.uint8 | np.uint16 | np.float32]
 
@@ -135,7 +138,7 @@ class Decoder(Protocol):
         """
         ...
 
-    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes | Volume":
+    def mask(self, source: Source, limits: Limits, *, indices: bool) -> "Planes | Volume | Segments":
         """Read a ground truth in its own type.
 
         Args:

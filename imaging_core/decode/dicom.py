@@ -3,7 +3,8 @@
 A single frame is an image; several, in one file or many, are a volume, its slices ascending along their normal
 (:mod:`imaging_core.decode.dicom_series`). Frames of one file that says nothing of where they lie stay in their order.
 Grey values are what a viewer would show or what the modality measured, as the model's card wants them
-(:attr:`imaging_core.decode.case.Limits.dicom`); ground truth is taken as it is stored. Overlays are not drawn.
+(:attr:`imaging_core.decode.case.Limits.dicom`); ground truth is taken as it is stored, of a
+segmentation segment by segment (:mod:`imaging_core.decode.segments`). Overlays are not drawn.
 """
 
 import re
@@ -14,6 +15,7 @@ import numpy as np
 from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place, Planes
 from imaging_core.decode.raster import as_channels
 from imaging_core.decode.reading import Role, codec_failures, read_whole
+from imaging_core.decode.segments import Segments
 from imaging_core.decode.volume import Volume
 from imaging_core.store.base import Source
 
@@ -50,13 +52,15 @@ class DicomDecoder:
             size = pixels.shape[:2]
             return Case(size, 1, iter([ModelInput(pixels, Place((0, 0), size))]))
 
-    def mask(self, source: Source, limits: Limits, *, indices: bool) -> Planes | Volume:
-        """A single frame as planes; several as a volume. Values are those that are stored."""
+    def mask(self, source: Source, limits: Limits, *, indices: bool) -> Planes | Volume | Segments:
+        """A single frame as planes; several as a volume; a segmentation as segments. Values are those stored."""
         from imaging_core.decode.dicom_read import read_mask
 
         data = self._bytes(source, limits, "mask")
         with codec_failures(self.name, "mask"):
             frames = read_mask(data, limits, spread_out=not indices)
+            if isinstance(frames, Segments):
+                return frames
             if len(frames.pixels) > 1:
                 return Volume(np.stack(frames.pixels), frames.affine, frames.colour)
             return Planes(frames.pixels[0], frames.colour)

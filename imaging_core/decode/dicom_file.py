@@ -9,6 +9,7 @@ import logging
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pydicom
@@ -24,7 +25,8 @@ warnings.filterwarnings("ignore", module="pydicom")
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _KEPT = [
-    *("SOPClassUID", "SeriesInstanceUID", "ImageType", "SegmentationType"),
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "ImageType"),
+    *("SegmentationType", "SegmentSequence", "MaximumFractionalValue", "ReferencedSeriesSequence"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "DoseGridScaling"),
@@ -125,10 +127,29 @@ def parse(data: bytes, limits: Limits) -> DicomFile:
     return DicomFile(elements, held[0], layout)
 
 
+def read_header(data: bytes, limits: Limits, keywords: Sequence[str] = ()) -> pydicom.Dataset:
+    """The elements that :func:`parse` reads, and those of ``keywords``, without pixels.
+
+    Raises:
+        Exception: anything at all on damaged data.
+    """
+    tags = [*_TAGS, *(tag for tag in map(tag_for_keyword, keywords) if tag is not None)]
+    elements, _, _ = _elements(data, limits, tags, pixels=False)
+    for name in PIXELS:
+        if name in elements:
+            del elements[name]
+    return elements
+
+
+def class_of(elements: pydicom.Dataset) -> UID:
+    """The SOP Class UID; empty when the file does not say."""
+    meta = getattr(elements, "file_meta", elements)
+    return UID(str(elements.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")))
+
+
 def kind_of(elements: pydicom.Dataset) -> str:
     """What the standard calls objects of this class."""
-    meta = getattr(elements, "file_meta", elements)
-    uid = UID(str(elements.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID", "")))
+    uid = class_of(elements)
     return uid.name if uid and uid.name != uid else "of an unknown class"
 
 
@@ -148,7 +169,9 @@ def whole(elements: pydicom.Dataset, keyword: str, least: int, most: int, defaul
     return int(value)
 
 
-def _elements(data: bytes, limits: Limits) -> tuple[pydicom.Dataset, UID, bool]:
+def _elements(
+    data: bytes, limits: Limits, tags: list[int] = _TAGS, *, pixels: bool = True
+) -> tuple[pydicom.Dataset, UID, bool]:
     """The elements, the transfer syntax and whether native pixels are little-endian."""
     start = 132 if data[128:132] == b"DICM" else 0
     syntax = UID("")
@@ -158,18 +181,18 @@ def _elements(data: bytes, limits: Limits) -> tuple[pydicom.Dataset, UID, bool]:
         meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
         syntax = UID(str(meta.get("TransferSyntaxUID", "")))
         if syntax == DeflatedExplicitVRLittleEndian:
-            return _inflated(memoryview(data)[file.tell() :], limits), syntax, True
-    elements = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_TAGS)
+            return _inflated(memoryview(data)[file.tell() :], limits, tags), syntax, True
+    elements = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not pixels, force=True, specific_tags=tags)
     return elements, syntax, bool(elements.original_encoding[1])
 
 
-def _inflated(deflated: memoryview, limits: Limits) -> pydicom.Dataset:
+def _inflated(deflated: memoryview, limits: Limits, tags: list[int]) -> pydicom.Dataset:
     """The elements of a deflated file, of which no more is inflated than its head, once checked, promises."""
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     head = stream.decompress(deflated, _MOST_HEAD)
     file = io.BytesIO(head)
     elements = read_dataset(
-        file, False, True, stop_when=lambda tag, _vr, _length: tag in _PIXEL_TAGS, specific_tags=_TAGS
+        file, False, True, stop_when=lambda tag, _vr, _length: tag in _PIXEL_TAGS, specific_tags=tags
     )
     start = file.tell()
     if start + _ELEMENT_HEADER > len(head):

@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.decode.case import CaseError, Limits
-from imaging_core.decode.dicom_file import DicomFile, kind_of, parse
+from imaging_core.decode.dicom_file import DicomFile, parse
 from imaging_core.decode.dicom_frames import stored_frames
 from imaging_core.decode.dicom_grey import spread
 from imaging_core.decode.dicom_groups import greys_of
 from imaging_core.decode.dicom_lut import through_palette
-from imaging_core.decode.dicom_series import Plane, in_order, plane_of
+from imaging_core.decode.dicom_segments import is_segmentation, segments_of
+from imaging_core.decode.dicom_series import Plane, order_of, plane_of
 from imaging_core.decode.raster import check_size
+from imaging_core.decode.segments import Segments
 from imaging_core.decode.volume import Affine
 
 _PALETTE = "PALETTE COLOR"
-_SEGMENTATION = "Segmentation Storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,16 @@ def read_image(files: Iterable[bytes], limits: Limits) -> Frames:
             if pixels and (seen.shape, seen.dtype) != (pixels[0].shape, pixels[0].dtype):
                 raise CaseError("unsupported", "the slices have different sizes or types")
             pixels.append(seen)
-            planes.append(plane_of(file, number))
+            planes.append(plane_of(file.elements, number, layout.frames))
     if len(pixels) == 1:
         return Frames(pixels, colour, None)
     return _in_order(pixels, planes, colour, one_file=count == 1)
 
 
-def read_mask(data: bytes, limits: Limits, *, spread_out: bool) -> Frames:
+def read_mask(data: bytes, limits: Limits, *, spread_out: bool) -> Frames | Segments:
     """The frames of a ground truth: palette indices and greys as they are stored, without rescaling or windows.
+
+    Of a DICOM segmentation it gives its segments.
 
     Args:
         data: the file.
@@ -80,15 +83,13 @@ def read_mask(data: bytes, limits: Limits, *, spread_out: bool) -> Frames:
     """
     file = parse(data, limits)
     layout = file.layout
-    if kind_of(file.elements) == _SEGMENTATION:
-        if layout.frames > 1:
-            raise CaseError("unsupported", "a DICOM segmentation of several frames is not read here")
-        if file.elements.get("SegmentationType") == "FRACTIONAL":
-            raise CaseError("unsupported", "a fractional DICOM segmentation is not read here, only a binary one")
+    if is_segmentation(file.elements):
+        return segments_of(file)
     frames = list(stored_frames(file))
     colour = layout.samples == 3
     if len(frames) > 1:
-        return _in_order(frames, [plane_of(file, number) for number in range(len(frames))], colour, one_file=True)
+        planes = [plane_of(file.elements, number, layout.frames) for number in range(layout.frames)]
+        return _in_order(frames, planes, colour, one_file=True)
     if layout.photometric == _PALETTE and spread_out:
         return Frames([_through_palette(file, frames[0])], True, None)
     if file.pixels == "PixelData" and not layout.signed:
@@ -99,7 +100,7 @@ def read_mask(data: bytes, limits: Limits, *, spread_out: bool) -> Frames:
 
 
 def _check_image(file: DicomFile, count: int) -> None:
-    if kind_of(file.elements) == _SEGMENTATION:
+    if is_segmentation(file.elements):
         raise CaseError("unsupported", "a DICOM segmentation is ground truth, no image")
     if count > 1 and "LOCALIZER" in (file.elements.get("ImageType") or []):
         raise CaseError("unsupported", "a localizer is among the files; list the slices of one volume for a sample")
@@ -126,10 +127,5 @@ def _through_palette(file: DicomFile, stored: NDArray[Any]) -> NDArray[Any]:
 def _in_order(
     pixels: Sequence[NDArray[Any]], planes: Sequence[Plane | None], colour: bool, *, one_file: bool
 ) -> Frames:
-    known = [plane for plane in planes if plane is not None]
-    if not known and one_file:
-        return Frames(list(pixels), colour, None)
-    if len(known) < len(planes):
-        raise CaseError("unsupported", "the DICOM files do not say where their slices lie (ImagePositionPatient, …)")
-    order, affine = in_order(known)
+    order, affine = order_of(planes, one_file=one_file)
     return Frames([pixels[number] for number in order], colour, affine)

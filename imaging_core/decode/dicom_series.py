@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
 
 from imaging_core.decode.case import CaseError
-from imaging_core.decode.dicom_file import DicomFile
 from imaging_core.decode.dicom_groups import group_of, numbers
 from imaging_core.decode.volume import Affine
 
@@ -47,13 +47,12 @@ class Plane:
         return np.cross(self.along_row, self.along_column)
 
 
-def plane_of(file: DicomFile, frame: int) -> Plane | None:
-    """Where a frame lies; None when the file does not say.
+def plane_of(elements: pydicom.Dataset, frame: int, frames: int) -> Plane | None:
+    """Where one of so many frames lies; None when the file does not say.
 
     Raises:
         CaseError: unreadable when what it says is no plane.
     """
-    elements = file.elements
     position = numbers(group_of(elements, frame, "PlanePositionSequence"), "ImagePositionPatient", 3)
     cosines = numbers(group_of(elements, frame, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
     spacing = numbers(group_of(elements, frame, "PixelMeasuresSequence"), "PixelSpacing", 2)
@@ -69,13 +68,27 @@ def plane_of(file: DicomFile, frame: int) -> Plane | None:
         raise CaseError("unreadable", "the DICOM header's PixelSpacing is not positive")
     plane = Plane(np.array(position), along_row, along_column, (spacing[0], spacing[1]))
     offsets = elements.get("GridFrameOffsetVector")
-    if offsets and file.layout.frames > 1 and "PerFrameFunctionalGroupsSequence" not in elements:
-        offsets = numbers(elements, "GridFrameOffsetVector", file.layout.frames) or []
+    if offsets and frames > 1 and "PerFrameFunctionalGroupsSequence" not in elements:
+        offsets = numbers(elements, "GridFrameOffsetVector", frames) or []
         shift = plane.normal * (offsets[frame] - offsets[0])
         return Plane(plane.position + shift, along_row, along_column, plane.spacing)
-    if file.layout.frames > 1 and "PerFrameFunctionalGroupsSequence" not in elements:
+    if frames > 1 and "PerFrameFunctionalGroupsSequence" not in elements:
         return None  # one position for many frames: of a film, say
     return plane
+
+
+def order_of(planes: Sequence[Plane | None], *, one_file: bool) -> tuple[list[int], Affine | None]:
+    """As :func:`in_order`; frames of one file that says nothing of where they lie stay in their order, without affine.
+
+    Raises:
+        CaseError: as of :func:`in_order`; unsupported where several files, or some frames, do not say where they lie.
+    """
+    known = [plane for plane in planes if plane is not None]
+    if len(planes) == 1 or (not known and one_file):
+        return list(range(len(planes))), None
+    if len(known) < len(planes):
+        raise CaseError("unsupported", "the DICOM files do not say where their slices lie (ImagePositionPatient, …)")
+    return in_order(known)
 
 
 def in_order(planes: Sequence[Plane]) -> tuple[list[int], Affine]:

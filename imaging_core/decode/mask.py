@@ -1,17 +1,22 @@
 """Ground truth of segmentation: from a mask file to truth values or class indices."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.decode.case import CaseError, Decoder, Limits, Planes
+from imaging_core.decode.dicom import DICOM
 from imaging_core.decode.raster import grey
-from imaging_core.decode.reading import read_head
+from imaging_core.decode.reading import codec_failures, read_head
 from imaging_core.decode.registry import DECODERS, choose
+from imaging_core.decode.segments import Segments, lay
 from imaging_core.decode.volume import Affine, Volume, laid_like, misplaced
 from imaging_core.store.base import Source
+
+if TYPE_CHECKING:
+    from imaging_core.decode.dicom_slices import Slice
 
 MaskKind = Literal["binary", "multiclass", "multilabel"]
 
@@ -30,11 +35,14 @@ def decode_mask(
     *,
     size: tuple[int, ...] | None = None,
     affine: Affine | None = None,
+    classes: Sequence[str] = (),
+    images: Sequence[Source] = (),
 ) -> NDArray[Any]:
     """Read one ground truth, at its own size.
 
     A volume holds class indices (a binary one is true above 0; a multilabel one has a channel for each class), and
-    comes back turned into the orientation of its image.
+    comes back turned into the orientation of its image. A DICOM segmentation is laid onto its image's slices as
+    :func:`imaging_core.decode.segments.lay` says.
 
     Args:
         source: the mask file.
@@ -43,6 +51,8 @@ def decode_mask(
         decoders: the formats that are known.
         size: the image's, of a volume (slices, rows, columns).
         affine: where the image's voxels lie; None when it is no volume, or does not say.
+        classes: the model's, which a DICOM segmentation's segments are named after.
+        images: the image's files, which a DICOM segmentation's frames refer to.
 
     Returns:
         binary: bool, of its size, true where the grey value is at least half of its type's range.
@@ -56,6 +66,9 @@ def decode_mask(
     try:
         head = read_head(source, limits, "mask")
         planes = choose(head, decoders).mask(source, limits, indices=kind == "multiclass")
+        if isinstance(planes, Segments):
+            with codec_failures("DICOM", "mask"):
+                return lay(planes, kind, classes, _slices(images, limits, decoders), size)
         if isinstance(planes, Volume):
             return _of_volume(_laid(planes, size, affine), kind)
         if kind == "multiclass":
@@ -67,6 +80,15 @@ def decode_mask(
         if error.kind in _AS_MASK:
             raise CaseError("mask_unreadable", f"mask: {error.reason}") from error
         raise
+
+
+def _slices(images: Sequence[Source], limits: Limits, decoders: Sequence[Decoder]) -> "list[Slice] | None":
+    """The slices that DICOM calls by instance and frame; None of an image of another format."""
+    if not images or choose(read_head(images[0], limits), decoders) is not DICOM:
+        return None
+    from imaging_core.decode.dicom_slices import read_slices  # pydicom
+
+    return read_slices(images, limits)
 
 
 def _laid(mask: Volume, size: tuple[int, ...] | None, affine: Affine | None) -> Volume:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imaging_core import __version__, run
 from imaging_core.decode.case import CaseError
@@ -32,6 +32,9 @@ from imaging_core.inference.task import Task
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.bundle import load_model
 from imaging_core.models.card import Card
+
+if TYPE_CHECKING:
+    from imaging_core.inference.dicom_results.maker import ResultsMaker
 
 
 @device_errors()
@@ -61,6 +64,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     if request.cache is not None:
         recipe = recipe_of(digest, machine, request.limits, probabilities=request.probabilities)
         cache = open_cache(request.cache, recipe, head, say)
+    beside = _dicom_results(request, card, digest)
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
     recorder = Recorder(work.store, request.shard, work.cases, work.kept, work.again)
 
@@ -81,11 +85,14 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
             write=work.store.put,
             log=log,
             cache=cache,
+            beside=beside,
         )
 
     with deferred_signals() as pending:
         times = run_within_memory(pipeline, _to_infer(work, recorder, by, log), pending)
     seconds = time.monotonic() - clock
+    for line in [] if beside is None else beside.left_out:
+        say(line)
     if cache is not None:
         say(f"from the cache: {cache.hits} of {len(work.positions)} cases")
     _write_timing(request, work, device, started, seconds, times, cache)
@@ -102,6 +109,14 @@ def _head(card: Card, device: Device, request: Request) -> Head:
             measures=request.measures,
         )
     return ClassificationHead(card, device)
+
+
+def _dicom_results(request: Request, card: Card, digest: str) -> "ResultsMaker | None":
+    if request.dicom_results is None:
+        return None
+    from imaging_core.inference.dicom_results.maker import ResultsMaker  # highdicom: a second that others save
+
+    return ResultsMaker(card, digest, request.limits, request.dicom_results)
 
 
 def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterator[Task]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, fields
 from math import isfinite
 from operator import attrgetter
 from types import NoneType
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic_core import from_json
 
 from imaging_core import run
 from imaging_core.errors import DataError
+from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.inference.measured import Lesions, Surfaces, by_text, read_lesions
 
 State = Literal["done", "failed", "skipped"]
@@ -46,7 +47,8 @@ class Record:
         deephealth: intersection and union in pixels at the model's input size, both sides thresholded at >= 0.5.
         surface: of each class of ``counts`` how far the borders lie apart, where it was asked for.
         lesions: of each class of ``counts`` the lesions found, missed and imagined, where they were asked for.
-        outputs: name ("mask", "probabilities") to key below the run.
+        outputs: name ("mask", "probabilities", "dicom_seg", "dicom_sr") to key below the run.
+        dicom: which DICOM results were asked for; a case whose images allow none has no such outputs.
     """
 
     case: str
@@ -64,6 +66,7 @@ class Record:
     surface: Surfaces | None = None
     lesions: Mapping[int, Lesions] | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    dicom: DicomResults | None = None
 
     def to_line(self) -> bytes:
         """The record as one JSON line."""
@@ -116,6 +119,8 @@ class Record:
             raise ValueError("scores are not finite numbers")
         if self.outputs != {} and not all(type(key) is str for key in self.outputs.values()):
             raise ValueError("outputs are not texts")
+        if self.dicom is not None and self.dicom not in get_args(DicomResults):
+            raise ValueError("dicom is no kind of DICOM results")
 
 
 _NAMES = tuple(each.name for each in fields(Record))

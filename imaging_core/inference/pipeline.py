@@ -93,6 +93,7 @@ class Pipeline:
         write: writes an output file.
         log: is told of batches.
         cache: what was inferred before, and where results are kept; None for neither.
+        beside: adds further files to what was made of a case, from any thread.
 
     Attributes:
         left: the cases, by position, that were begun and not told.
@@ -110,10 +111,11 @@ class Pipeline:
         write: Callable[[str, bytes], None],
         log: BatchLog,
         cache: Cache | None = None,
+        beside: Callable[[OpenCase, Sealed, Outcome], None] | None = None,
     ) -> None:
         self._network, self._head = network, head
         self._settings, self._write, self._log, self._cache = settings, write, log, cache
-        self._tell_outside = tell
+        self._tell_outside, self._beside = tell, beside
         self._intake = Intake(card.input, device)
         self._channels, self._view = card.input.channels, card.input.view
         self._batch: Batch[Member] = Batch(card, device.torch)
@@ -341,6 +343,8 @@ class Pipeline:
     def _finish_case(self, case: OpenCase, sealed: Sealed) -> Result:
         try:
             outcome = sealed.outcome(case.task.truth)
+            if self._beside is not None:
+                self._beside(case, sealed, outcome)
             for key, data in outcome.files.items():
                 self._write(key, data)
         except (CaseError, MemoryError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
+from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.inference.ledger import Record, read_part
 from imaging_core.inference.measured import Measures
 from imaging_core.metrics.provenance import read_provenance
@@ -22,11 +23,13 @@ class Again:
         failed: all failed ones (``--retry-failed``).
         without: done ones that lack this output (``"probabilities"`` when it is asked for).
         measures: scored ones that lack one of these, or have surface distances at another tolerance.
+        dicom: done ones that were not asked for such DICOM results.
     """
 
     failed: bool = False
     without: str | None = None
     measures: Measures = Measures()  # noqa: RUF009 - it is frozen
+    dicom: DicomResults | None = None
 
     def wants(self, record: Record) -> bool:
         """Whether this case is to be done again."""
@@ -34,7 +37,8 @@ class Again:
             return self.failed or record.temporary
         if record.state == "skipped":
             return False
-        return (self.without is not None and self.without not in record.outputs) or self._lacks_measure(record)
+        lacks_output = self.without is not None and self.without not in record.outputs
+        return lacks_output or self.dicom not in (None, record.dicom) or self._lacks_measure(record)
 
     def _lacks_measure(self, record: Record) -> bool:
         if record.counts is None:

@@ -151,19 +151,30 @@ class _SealedMaps:
     def outcome(self, truth: Truth) -> Outcome:
         check_finite([flags.wait()[slot] for flags, slot in self.finite])
         mask = self.mask.wait()
-        fields, figure = ({}, None) if truth.mask is None else self._score(mask, truth.mask)
+        fields, figure = ({}, None) if truth.mask is None else self._score(mask, truth.mask, truth.images)
         files = {"mask": self._mask_file(mask)}
         if self.probabilities is not None:
             files["probabilities"] = self._maps_file(self.probabilities.wait())
         fields["outputs"] = {name: key for name, (key, _) in files.items()}
         return Outcome(fields, dict(files.values()), figure)
 
-    def _score(self, mask: NDArray[Any], source: Source) -> tuple[dict[str, Any], float | None]:
+    def _score(
+        self, mask: NDArray[Any], source: Source, images: Sequence[Source]
+    ) -> tuple[dict[str, Any], float | None]:
         """The ledger's fields, and the log's figure: DeepHealth's IoU, of a volume at its own size."""
         head, output = self.head, self.head.card.output
         planes = output.kind == "multilabel"
         affine = None if self.grid is None else self.grid.affine
-        true = decode_mask(source, head.limits, output.kind, head.decoders, size=mask.shape[planes:], affine=affine)
+        true = decode_mask(
+            source,
+            head.limits,
+            output.kind,
+            head.decoders,
+            size=mask.shape[planes:],
+            affine=affine,
+            classes=output.classes,
+            images=images,
+        )
         counts = count(mask, true, output)
         apart = None if affine is None else spacing(affine)
         fields: dict[str, Any] = {"counts": counts} | measure(mask, true, output, head.measures, apart)

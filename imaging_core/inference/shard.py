@@ -15,6 +15,7 @@ from imaging_core.dataset.sample import Dataset, Sample
 from imaging_core.decode.case import CaseError, Decoder, Limits
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import DataError, UsageError
+from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.inference.fit import check_fit
 from imaging_core.inference.measured import Measures
 from imaging_core.inference.progress import ProgressFile
@@ -39,6 +40,7 @@ class Request:
         device: ``auto``, ``cpu`` or ``cuda``.
         probabilities: whether to write probability maps.
         measures: what to take of scored masks beside counts.
+        dicom_results: whether to write results of DICOM images as DICOM, too, and whether these say whose they are.
         cache: where what was inferred in other runs is found and kept; None for nowhere.
         limits: what one case may cost.
         retry_failed: whether to do all failed cases again.
@@ -52,6 +54,7 @@ class Request:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     probabilities: bool = False
     measures: Measures = Measures()  # noqa: RUF009 - it is frozen
+    dicom_results: DicomResults | None = None
     cache: Location | None = None
     limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     retry_failed: bool = False
@@ -137,7 +140,8 @@ def open_work(request: Request) -> Work:
         raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
     if request.measures and card.task != "segmentation":
         raise UsageError("--surface-distances and --lesions are for segmentation")
-    again = Again(request.retry_failed, "probabilities" if request.probabilities else None, request.measures)
+    without = "probabilities" if request.probabilities else None
+    again = Again(request.retry_failed, without, request.measures, request.dicom_results)
     kept = read_kept(store, request.shard, shard.sha256, cases, model, again)
     return Work(store, index, shard, cases, card, model, again, kept)
 
@@ -160,7 +164,7 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
         sample, case = work.shard.samples[position], work.cases[position]
         images = tuple([source(text, case) for text in sample.locations])
         label = sample.label
-        truth = Truth(mask=source(label, case)) if isinstance(label, str) else Truth(label=label)
+        truth = Truth(mask=source(label, case), images=images) if isinstance(label, str) else Truth(label=label)
         if work.index.labelled and (lacking := _no_ground_truth(work.card, sample)):
             yield position, lacking
         else:

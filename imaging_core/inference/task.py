@@ -13,10 +13,17 @@ from imaging_core.store.memory import MemorySource
 
 @dataclass(slots=True)
 class Truth:
-    """Ground truth: a mask file, class indices, or neither."""
+    """Ground truth: a mask file, class indices, or neither.
+
+    Attributes:
+        mask: the file.
+        label: the class indices, ascending.
+        images: the case's own files, which a DICOM segmentation refers to; only where there is a mask.
+    """
 
     mask: Source | None = None
     label: tuple[int, ...] | None = None
+    images: tuple[Source, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -50,7 +57,7 @@ def fetched(task: Task, limits: Limits, decoders: Sequence[Decoder]) -> Task:
     images = tuple(side_by_side(task.images, lambda source: _fetch(source, limits, "image", decoders)))
     truth = task.truth
     if truth.mask is not None:
-        truth = Truth(_fetch(truth.mask, limits, "mask", decoders), truth.label)
+        truth = Truth(_fetch(truth.mask, limits, "mask", decoders), truth.label, images)
     return Task(task.position, task.case, images, truth)
 
 

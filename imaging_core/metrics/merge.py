@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.errors import DataError
+from imaging_core.inference.dicom_results.asked import OUTPUTS
 from imaging_core.inference.ledger import Record, State
 from imaging_core.metrics.classification import ClassificationCases
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns, columns_for
@@ -45,6 +46,7 @@ class Merged:
         codes: the distinct versions of the code, sorted.
         columns: what the model said; None without a model.
         incomplete: ids of the shards that have no summary.
+        dicom: of the rows that have DICOM results, name of the output to its key below the run.
     """
 
     expected: Expected
@@ -55,6 +57,7 @@ class Merged:
     codes: tuple[str, ...]
     columns: ClassificationColumns | SegmentationColumns | None
     incomplete: tuple[str, ...]
+    dicom: Mapping[int, Mapping[str, str]]
 
     @cached_property
     def cases(self) -> ClassificationCases | SegmentationCases | None:
@@ -96,6 +99,7 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
     provenances = Provenances(store)
     state = np.full(len(expected.cases), MISSING, dtype=np.uint8)
     reasons: dict[int, Reason] = {}
+    dicom: dict[int, Mapping[str, str]] = {}
     columns: ClassificationColumns | SegmentationColumns | None = None
     with Ahead(store, chain.from_iterable(found[entry.id].keys for entry in entries)) as ahead:
         for entry, rows in zip(entries, expected.shard_rows, strict=True):
@@ -108,6 +112,8 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
                 for row, record in zip(rows[place].tolist(), records, strict=True):
                     if columns and record.state == "done":
                         _put(columns, row, record, key)
+                        if record.dicom is not None:
+                            dicom[row] = {name: record.outputs[name] for name in OUTPUTS if name in record.outputs}
                     else:
                         reasons[row] = Reason(record.kind or "unknown", record.reason or "", record.temporary)
     return Merged(
@@ -119,6 +125,7 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
         codes=provenances.codes(),
         columns=columns,
         incomplete=tuple(entry.id for entry in entries if found[entry.id].summary is None),
+        dicom=dicom,
     )
 
 

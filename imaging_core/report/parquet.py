@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Any
 
 from imaging_core.errors import ConfigurationError
+from imaging_core.inference.dicom_results.asked import OUTPUTS
 from imaging_core.metrics.merge import Merged
 from imaging_core.report.predictions import Cells, table
 
-TEXTS = frozenset(("case", "image", "state", "kind", "reason", "label", "predicted", "mask"))
+TEXTS = frozenset(("case", "image", "state", "kind", "reason", "label", "predicted", "mask", *OUTPUTS))
 WHOLE = ("tp_", "fp_", "fn_", "tn_", "lesion_", "label_", "predicted_")
 ROWS = 65_536
 """Of a row group."""

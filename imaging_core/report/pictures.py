@@ -1,7 +1,7 @@
 """Pictures of cases: the image at a reduced size, and for a segmentation truth, prediction and errors as outlines."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -136,7 +136,7 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     drawn: dict[str, Any] = {}
     if card.task == "segmentation" and (case.count == 1 or case.grid is not None):
         truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
-        masks, drawn["problem"] = _masks(card.output, case, {"truth": truth, "predicted": predicted})
+        masks, drawn["problem"] = _masks(card.output, case, sources, {"truth": truth, "predicted": predicted})
     number = most_telling(masks, case.count) if case.count > 1 else 0
     if case.grid is not None:
         drawn["slice"] = (number + 1, case.count)
@@ -153,15 +153,19 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     return Picture(buffer.getvalue(), extension, *picture.size, **drawn)
 
 
-def _masks(output: Output, case: Case, sources: Mapping[str, Source | None]) -> tuple[dict[str, Slices], str]:
+def _masks(
+    output: Output, case: Case, images: Sequence[Source], masks: Mapping[str, Source | None]
+) -> tuple[dict[str, Slices], str]:
     """The masks that there are and that fit the case, and what is wrong with another."""
     known, problem = {}, ""
-    for name, source in sources.items():
+    for name, source in masks.items():
         if source is None:
             continue
         try:
             affine = None if case.grid is None else case.grid.affine
-            mask = decode_mask(source, LIMITS, output.kind, size=case.size, affine=affine)
+            mask = decode_mask(
+                source, LIMITS, output.kind, size=case.size, affine=affine, classes=output.classes, images=images
+            )
             if case.grid is not None and mask.shape[-3:] != case.size:
                 raise CaseError("mask_size", "the mask has another size than the image")
             known[name] = slices_of(mask, case.grid, output)

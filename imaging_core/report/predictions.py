@@ -18,6 +18,8 @@ UTF-8, comma separated, quoted as RFC 4180 says, lines end in a line feed. An em
     hd95_NAME, assd_NAME, nsd_NAME       of each scored class, where surface distances were asked for
     lesion_tp_NAME, lesion_fp_NAME, lesion_fn_NAME   of each scored class, where lesions were asked for
     mask        key of the predicted mask below the run
+  where DICOM results were asked for and a case has some
+    dicom_seg, dicom_sr              keys of segmentation and structured report below the run
 
 Numbers are in the shortest form that reads back to the same value. A text that a spreadsheet would take for a formula
 (it begins with = + - @, their full-width forms, a tab or a line break, after any blanks) gets an apostrophe before it,
@@ -27,10 +29,11 @@ and so does a text that begins with an apostrophe: taking one leading apostrophe
 import csv
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from imaging_core.inference.dicom_results.asked import OUTPUTS
 from imaging_core.metrics import counts as c
 from imaging_core.metrics.classification import decide
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
@@ -57,17 +60,19 @@ def table(merged: Merged) -> tuple[list[str], Iterator[Cells]]:
     """The columns' names, and the lines."""
     header, cells = _columns_of(merged.columns)
     image = ["image"] if merged.expected.images is not None else []
-    lines = _lines(merged, cells, [""] * len(header))
-    return ["case", *image, "state", "kind", "reason", *header], lines
+    dicom = [name for name in OUTPUTS if any(name in keys for keys in merged.dicom.values())]
+    lines = _lines(merged, cells, [""] * len(header), dicom)
+    return ["case", *image, "state", "kind", "reason", *header, *dicom], lines
 
 
-def _lines(merged: Merged, cells: Callable[[int], Cells], nothing: Cells) -> Iterator[Cells]:
+def _lines(merged: Merged, cells: Callable[[int], Cells], nothing: Cells, dicom: Sequence[str]) -> Iterator[Cells]:
     images = merged.expected.images
     for row, (case, state) in enumerate(zip(merged.expected.ids(), merged.state.tolist(), strict=True)):
         image = [] if images is None else [safe_text(images[row])]
         reason = merged.reasons.get(row)
         why = [safe_text(reason.kind), safe_text(reason.sentence)] if reason else ["", ""]
-        yield [case, *image, STATE_NAMES[state], *why, *(cells(row) if state == DONE else nothing)]
+        keys = [merged.dicom.get(row, {}).get(name, "") for name in dicom]
+        yield [case, *image, STATE_NAMES[state], *why, *(cells(row) if state == DONE else nothing), *keys]
 
 
 def safe_text(text: str) -> str:

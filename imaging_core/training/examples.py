@@ -106,7 +106,7 @@ class SplitExamples:
             raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")
         images = [self._prepared(each.pixels) for each in case.inputs]
         if self._card.task == "segmentation":
-            return list(zip(images, self._masks(sample, case), strict=True))
+            return list(zip(images, self._masks(sample, sources, case), strict=True))
         return [(images[0], _label(sample, self._card))]
 
     def _prepared(self, pixels: Pixels) -> Tensor:
@@ -119,13 +119,16 @@ class SplitExamples:
             raise CaseError("store", self._roots.refusal(location))
         return open_source(location)
 
-    def _masks(self, sample: Sample, case: Case) -> list[Tensor]:
+    def _masks(self, sample: Sample, images: list[Source], case: Case) -> list[Tensor]:
         """The mask of the image, or of each slice, at the model's input size."""
         if not isinstance(sample.label, str):
             raise CaseError("mask_missing", "it has no mask")
-        kind, size = self._card.output.kind, case.size
+        size = case.size
         affine = None if case.grid is None else case.grid.affine
-        mask = decode_mask(self._source(sample.label), self._limits, kind, size=size, affine=affine)
+        source, output = self._source(sample.label), self._card.output
+        mask = decode_mask(
+            source, self._limits, output.kind, size=size, affine=affine, classes=output.classes, images=images
+        )
         if mask.shape[-len(size) :] != size:
             found = " x ".join(map(str, mask.shape[-len(size) :]))
             raise CaseError("mask_size", f"its mask has {found} pixels, the image {' x '.join(map(str, size))}")

@@ -22,6 +22,7 @@ RICH = replace(
     group_by=("sex", "age"),
     surface_distances=0.0,
     lesions=True,
+    dicom_results="identified",
     device="cuda",
     price_per_hour="2.50 EUR",
     retry_failed=True,

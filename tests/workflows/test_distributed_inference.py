@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from imaging_core.errors import UsageError
+from imaging_core.errors import DataError, UsageError
 from workflows.distributed_inference import distributed_inference
 from workflows.local import read_plan
 from workflows.manifest import to_manifest
@@ -112,6 +112,11 @@ def test_the_command_line_imports_neither_torch_nor_a_step():
 
 def test_parameters_survive_the_record_of_a_run():
     everything = replace(PARAMETERS, allow_root=("/a", "/b"), max_pixels=5, lesions=True, max_failed="2%")
-    everything = replace(everything, probabilities=True, surface_distances=2.5)
+    everything = replace(everything, probabilities=True, surface_distances=2.5, dicom_results="identified")
 
     assert Parameters.from_json(everything.to_json(), "here") == everything
+
+
+def test_a_record_of_other_dicom_results_is_refused():
+    with pytest.raises(DataError, match="dicom_results cannot be 'named'"):
+        Parameters.from_json({**PARAMETERS.to_json(), "dicom_results": "named"}, "here")

@@ -170,6 +170,7 @@ def test_how_much_at_once_and_what_is_acceptable_may_change(place, request_of):
         (("--probabilities",), "--probabilities on contradicts r, which was begun with off"),
         (("--surface-distances",), "--surface-distances 1.0 contradicts r, which was begun with none"),
         (("--lesions",), "--lesions on contradicts r, which was begun with off"),
+        (("--dicom-results",), "--dicom-results anonymous contradicts r, which was begun with none"),
         (("--allow-http", "h"), "--allow-http h contradicts r, which was begun with none"),
         (("--max-pixels", "9"), "--max-pixels 9 contradicts r, which was begun with none"),
     ],

@@ -10,6 +10,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from imaging_core.decode.case import CaseError, Limits, Planes
+from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import choose, decode_sample
 from imaging_core.store import Location, open_source
 
@@ -130,8 +131,7 @@ def test_doses_are_a_volume_with_its_place():
 
 @pytest.mark.parametrize("name", ["liver_1frame.dcm", "liver_expb_1frame.dcm"])
 def test_a_segmentation_of_one_frame_is_a_mask(name):
-    path = next(DATA.rglob(name))
-    mask = stored_values(path)
+    mask = decode_mask(opened(next(DATA.rglob(name))), Limits(), "binary")
     assert mask.dtype == np.bool_
-    assert (mask[:, :, 0] == (pydicom.dcmread(next(DATA.rglob("liver_1frame.dcm"))).pixel_array == 1)).all()
+    assert (mask == (pydicom.dcmread(next(DATA.rglob("liver_1frame.dcm"))).pixel_array == 1)).all()
     assert mask.any()

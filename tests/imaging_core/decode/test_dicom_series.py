@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import SegmentationStorage
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.dicom_series import Plane, in_order
@@ -206,17 +205,6 @@ def test_a_series_with_its_labels_in_nifti(source, decode_volume, tmp_path, cano
     mask = source((tmp_path / "label.nii.gz").read_bytes())
     truth = decode_mask(mask, Limits(), "multiclass", size=image.size, affine=image.affine)
     assert (truth == classes).all()
-
-
-@pytest.mark.parametrize(
-    ("frames", "kind", "word"), [(VOXELS, "BINARY", "several frames"), (VOXELS[0], "FRACTIONAL", "fractional")]
-)
-def test_segmentations_that_are_not_read_are_named(source, frames, kind, word):
-    segmentation = dicom(frames.astype(np.uint8), SOPClassUID=SegmentationStorage, SegmentationType=kind)
-    with pytest.raises(CaseError) as caught:
-        decode_mask(source(written(segmentation)), Limits(), "binary")
-    assert caught.value.kind == "mask_unreadable"
-    assert word in caught.value.reason
 
 
 def test_ground_truth_of_one_frame(source):
