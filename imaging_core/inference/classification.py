@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.decode.slide import TileGrid
 from imaging_core.decode.volume import Grid
 from imaging_core.errors import DataError
 from imaging_core.inference.device import Device, Download
+from imaging_core.inference.finite import check_finite
 from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.segmentation import check_finite
 from imaging_core.inference.shortest import shortest
 from imaging_core.inference.task import Truth
 from imaging_core.metrics.classification import decide
@@ -34,7 +35,15 @@ class ClassificationHead:
         """Send the scores of the whole batch to the host at once."""
         self.batch = _Batch(self.card.output, self.device.download(activated), self.device.download(finite))
 
-    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
+    def begin(
+        self,
+        case: str,  # noqa: ARG002 - the protocol's
+        size: tuple[int, ...],  # noqa: ARG002
+        grid: Grid | None,  # noqa: ARG002
+        tiles: TileGrid | None = None,  # noqa: ARG002
+        *,
+        scored: bool,  # noqa: ARG002
+    ) -> "_Scores":
         """Start a case."""
         return _Scores(self)
 

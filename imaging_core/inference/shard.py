@@ -137,6 +137,11 @@ def open_work(request: Request) -> Work:
         raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
     if request.measures and card.task != "segmentation":
         raise UsageError("--surface-distances and --lesions are for segmentation")
+    if card.input.mpp is not None and (request.probabilities or request.measures):
+        raise UsageError(
+            "--probabilities, --surface-distances and --lesions want whole masks in memory, and this model sees "
+            "slides; their heat maps are written without being asked for"
+        )
     again = Again(request.retry_failed, "probabilities" if request.probabilities else None, request.measures)
     kept = read_kept(store, request.shard, shard.sha256, cases, model, again)
     return Work(store, index, shard, cases, card, model, again, kept)
