@@ -50,32 +50,24 @@ def outlines(mask: Source, grid: TileGrid, output: Output) -> bytes:
     return _collection([_feature("annotation", polygon, index, output) for _, index, polygon in found[:MOST]])
 
 
-def tiles(
-    grid: TileGrid, places: Sequence[Place], scores: NDArray[Any], labels: Sequence[int], output: Output
-) -> bytes:
-    """The tiles of which the model says a class other than the first (of a binary model: the positive one).
+def tiles(grid: TileGrid, places: Sequence[Place], shown: Sequence[tuple[int, float] | None], output: Output) -> bytes:
+    """Tiles as squares, with their scores.
 
     Args:
         grid: how they lie.
         places: of the tiles that were looked at.
-        scores: of what is said of each.
-        labels: class index that is said of each; 0 is left out.
+        shown: index and score of the class that is shown of each; None leaves it out.
         output: the card's.
     """
-    said = [number for number, label in enumerate(labels) if label]
-    said.sort(key=lambda number: -float(scores[number]))
+    known = [(place, *said) for place, said in zip(places, shown, strict=True) if said is not None]
     features = []
-    for number in sorted(said[:MOST]):
-        place = places[number]
-        top, left = (offset * step for offset, step in zip(place.offset, grid.scale, strict=True))
-        bottom, right = (
-            (offset + extent) * step
-            for offset, extent, step in zip(place.offset, place.extent, grid.scale, strict=True)
+    for place, index, score in sorted(known, key=lambda each: -each[2])[:MOST]:
+        (top, left), (bottom, right) = (
+            [round(edge * step, 2) for edge, step in zip(edges, grid.scale, strict=True)]
+            for edges in (place.offset, [sum(each) for each in zip(place.offset, place.extent, strict=True)])
         )
-        ring = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-        index = labels[number] - (output.kind == "binary" and len(output.classes) == 1)
-        polygon = [[(round(x, 2), round(y, 2)) for x, y in ring]]
-        features.append(_feature("tile", polygon, index, output, {"score": float(scores[number])}))
+        line = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        features.append(_feature("tile", [line], index, output, {"score": score}))
     return _collection(features)
 
 
