@@ -1,9 +1,9 @@
 """Feeds damaged slides to the decoders: ``python -m benchmarks.fuzz_slides --inputs 100000``.
 
 Tiled TIFF of all compressions that are read directly, and of vendors whose files OpenSlide reads. Every input has to be
-read or refused with a CaseError, as tiles at micrometres per pixel, as tiles of a level with tissue, and as a mask, within ten
-seconds of a processor and two gibibytes. Children do the work, so that a crash is a finding, too; the input of a
-finding is kept.
+read or refused with a CaseError, as tiles at micrometres per pixel, as tiles of a level with tissue and as a mask,
+within ten seconds of a processor and two gibibytes. Children do the work, so that a crash is a finding, too; the input
+of a finding is kept.
 """
 
 import random

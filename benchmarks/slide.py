@@ -2,7 +2,8 @@
 
 A slide of drawn tissue is made, JPEG tiles of 256 x 256 pixels as scanners write them (``--size 100000`` for one of
 100,000 x 100,000, about 3 GB). The same tiles are read by both in turn, each on one thread; the pixels
-of some are compared. Prints tiles per second and the ratio, for tiles of a model as they lie in the file, and for larger ones that overlap.
+of some are compared. Prints tiles per second and the ratio, for tiles of a model as they lie in the file, and for
+larger ones that overlap.
 """
 
 import argparse

@@ -72,12 +72,12 @@ def draw(number: int, *, tumours: bool = True, side: int = SIDE) -> tuple[NDArra
 
 
 def write_pyramid(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write a pyramid of three levels, 4 times smaller each; colours as JPEG, masks without loss."""
+    """Write a pyramid of four levels, half as large each; colours as JPEG, masks without loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
     colour = pixels.ndim == 3
     with tifffile.TiffWriter(path) as writer:
-        for level in range(3):
-            step = 4**level
+        for level in range(4):
+            step = 2**level
             reduced = np.asarray(Image.fromarray(pixels).reduce(step)) if colour and level else pixels[::step, ::step]
             writer.write(
                 reduced,
@@ -114,7 +114,7 @@ def _write_tiles(folder: Path, number: int) -> list[dict[str, str]]:
 def _nuclei(random: np.random.Generator, inside: NDArray[np.bool_], radius: int, step: int) -> NDArray[np.bool_]:
     """Discs about every ``step`` pixels, where their middle is inside."""
     side = len(inside)
-    centres = np.stack(np.mgrid[step : side - step : step, step : side - step : step], axis=-1).reshape(-1, 2)
+    centres = np.mgrid[step : side - step : step, step : side - step : step].reshape(2, -1).T
     centres = centres + random.integers(-step // 3, step // 3 + 1, centres.shape)
     centres = centres[inside[centres[:, 0], centres[:, 1]]]
     made = np.zeros_like(inside)

@@ -133,17 +133,14 @@ class TiledTiff:
     def _bytes(self, offset: int, count: int) -> bytes | None:
         if not (offset and count):
             return None
-        if count > self._limits.encoded_bytes:
-            raise self._truncated()
+        if min(offset, count) < 0 or offset + count > self._tiff.filehandle.size:
+            raise _truncated()
         with store_failures(self._location, self._role, self._limits), self._reading:
             self._file.seek(offset)
             data = self._file.read(count)
         if len(data) < count:
-            raise self._truncated()
+            raise _truncated()
         return data
-
-    def _truncated(self) -> CaseError:
-        return CaseError("unreadable", "the TIFF data is truncated: a tile lies beyond its end")
 
 
 class TiffSlide:
@@ -165,6 +162,10 @@ class NotTiledError(Exception):
     def __init__(self, vendor: str | None) -> None:
         super().__init__(vendor)
         self.vendor = vendor
+
+
+def _truncated() -> CaseError:
+    return CaseError("unreadable", "the TIFF data is truncated: a tile lies beyond its end")
 
 
 def _pages(tiff: tifffile.TiffFile) -> tuple[str | None, list[tifffile.TiffPage]]:
@@ -248,6 +249,8 @@ def _check(page: tifffile.TiffPage) -> None:
     count = -(-height // tall) * -(-width // wide)
     if not len(page.dataoffsets) == len(page.databytecounts) == count:
         raise CaseError("unreadable", "the TIFF headers contradict each other: the slide has another number of tiles")
+    if not all(type(each) is int for places in (page.dataoffsets, page.databytecounts) for each in places):
+        raise CaseError("unreadable", "the TIFF headers do not say where the tiles lie")
 
 
 def _mpp(page: tifffile.TiffPage, vendor: str | None) -> tuple[float, float] | None:

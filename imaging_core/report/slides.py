@@ -27,7 +27,7 @@ from imaging_core.report.picture import Picture, encoded
 from imaging_core.report.slices import Slices
 from imaging_core.store import Source
 
-OVERVIEW = 480
+OVERVIEW = 720
 """Longer side of the overview in pixels, at most."""
 
 REGION = 384
@@ -71,7 +71,7 @@ def draw_slide(card: Card, slide: Slide, heat: Source, masks: Mapping[str, Sourc
         name: _planes(mask, (0, 0, *whole.shape[:2]), whole.shape[:2], card.output) for name, mask in known.items()
     }
     regions = [_heated(whole, slide.levels[level], grid, heat, card)]
-    areas = _differing(known, slide.levels[level]) if known else _telling(grid, heat, card)
+    areas = _differing(known, slide.levels[level], grid) if known else _telling(grid, heat, card)
     for area, caption in areas:
         inside = {name: _planes(mask, area, slide.levels[level], card.output) for name, mask in known.items()}
         regions.append(_picture(slide.read(level, *area), inside, caption))
@@ -111,7 +111,7 @@ def _planes(mask: SlideMask, area: Area, size: tuple[int, ...], output: Output) 
     return Slices(values[np.newaxis], output).planes(0)
 
 
-def _differing(known: Mapping[str, SlideMask], size: tuple[int, int]) -> Iterator[tuple[Area, str]]:
+def _differing(known: Mapping[str, SlideMask], size: tuple[int, int], grid: TileGrid) -> Iterator[tuple[Area, str]]:
     """The parts of the slide with most errors; without truth, with most of the prediction."""
     height, width = size
     found: list[tuple[int, int, int]] = []
@@ -125,7 +125,7 @@ def _differing(known: Mapping[str, SlideMask], size: tuple[int, int]) -> Iterato
     word = "wrong" if len(known) == 2 else "said"
     for count, top, left in found:
         area = top, left, min(REGION, height - top), min(REGION, width - left)
-        yield area, f"{-count / (area[2] * area[3]):.0%} {word}, at row {top:,}, column {left:,}"
+        yield area, f"{-count / (area[2] * area[3]):.0%} {word}, {_place(top, left, grid)}"
 
 
 def _telling(grid: TileGrid, source: Source, card: Card) -> Iterator[tuple[Area, str]]:
@@ -139,7 +139,12 @@ def _telling(grid: TileGrid, source: Source, card: Card) -> Iterator[tuple[Area,
         top, left = grid.rows[row], grid.columns[column]
         if all(abs(top - other[0]) >= grid.extent[0] or abs(left - other[1]) >= grid.extent[1] for other in shown):
             shown.append((top, left))
-            yield (top, left, *grid.extent), f"{name} {heat[row, column]:.2f}, at row {top:,}, column {left:,}"
+            yield (top, left, *grid.extent), f"{name} {heat[row, column]:.2f}, {_place(top, left, grid)}"
+
+
+def _place(top: int, left: int, grid: TileGrid) -> str:
+    """Where a region begins, in pixels of level 0, as viewers count them."""
+    return f"at x {round(left * grid.scale[1]):,}, y {round(top * grid.scale[0]):,}"
 
 
 def _heat(source: Source, card: Card) -> tuple[NDArray[np.float32], str]:

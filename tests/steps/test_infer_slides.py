@@ -9,6 +9,7 @@ import tifffile
 import torch
 from PIL import Image, ImageDraw
 
+from imaging_core.errors import UsageError
 from imaging_core.inference.blend import gaussian
 from imaging_core.models.bundle import load_model
 from imaging_core.store import Location
@@ -212,3 +213,46 @@ def test_damaged_slides_fail_alone(tmp_path):
         ("done", None), ("failed", "unreadable"), ("failed", "unsupported"),
     ]  # fmt: skip
     assert "--mpp none" in found["2"].reason
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary"])
+@pytest.mark.parametrize("rule", ["mean", "max", 3])
+def test_scores_of_a_slide_follow_the_cards_rule(tmp_path, kind, rule):
+    classes = ["rest", "dark"] if kind == "multiclass" else ["dark"]
+    pixels, _ = drawn((300, 260))
+    write_slide(tmp_path / "slide.tif", pixels, tile=64, compression="zlib")
+    small_run.write_dataset(tmp_path, [{"location": "slide.tif", "label": 1}], ["rest", "dark"])
+    activation = "softmax" if kind == "multiclass" else "sigmoid"
+    make_bundle(
+        tmp_path / "model", "classification", kind, classes,
+        input={"height": SIDE, "width": SIDE, "channels": 3, "mpp": 1.0},
+        output={"kind": kind, "activation": activation, "classes": classes, "slide": rule},
+    )  # fmt: skip
+    run = tmp_path / "run"
+    split(tmp_path / "crops.yml", run, 1)
+    infer(run, tmp_path / "model")
+    record = records(run)["0"]
+    assert record.label == (1,)
+    heat = tifffile.imread(run / "outputs/0.heat.tif").reshape(len(classes), 6, 6)
+    tiles = heat[:, np.isfinite(heat[0])].astype(np.float64)
+    assert record.inputs == tiles.shape[1] < 36, "some have no tissue"
+    largest = np.sort(tiles, axis=1)[:, ::-1][:, : {"mean": None, "max": 1, 3: 3}[rule]]
+    expected = largest.mean(axis=1)
+    if kind == "multiclass":
+        expected /= expected.sum()
+    np.testing.assert_allclose(record.scores, expected, rtol=1e-6)
+
+    found = json.loads((run / "outputs/0.geojson").read_text())["features"]
+    said = tiles[-1] >= 0.5 if kind == "binary" else tiles[1] > tiles[0]
+    assert len(found) == said.sum()
+    for feature in found:
+        ((left, top), _, (right, bottom), *_) = feature["geometry"]["coordinates"][0]
+        assert (right - left, bottom - top) == (2 * SIDE, 2 * SIDE), "of level 0"
+
+
+def test_what_wants_whole_masks_is_refused_for_slides(place):
+    for option in (["--probabilities"], ["--surface-distances"], ["--lesions"]):
+        run = place.folder / "refused"
+        split(place.data / "crops.yml", run, 1)
+        with pytest.raises(UsageError, match="heat maps"):
+            infer(run, place.folder / "model", "000", *option)

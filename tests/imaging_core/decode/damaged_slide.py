@@ -4,6 +4,7 @@ import random
 import struct
 from functools import lru_cache
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -23,7 +24,7 @@ VIEWS = (
 )
 MOST_TILES = 50
 APERIO = "Aperio Image Library v12\r\n320x288 (64x64) JPEG/RGB|MPP = 0.5"
-FORMS = (
+FORMS: tuple[dict[str, Any], ...] = (
     {"compression": "jpeg"},
     {"compression": "jpeg", "description": APERIO},
     {"compression": "APERIO_JP2000_RGB", "description": APERIO},
@@ -58,7 +59,7 @@ def _entries(number: int) -> list[tuple[int, int]]:
     """Where the tags of the file lie, and how long each is."""
     with tifffile.TiffFile(BytesIO(_whole(number))) as file:
         size = 20 if file.is_bigtiff else 12
-        return [(tag.offset, size) for page in file.pages for tag in page.tags]
+        return [(tag.offset, size) for page in file.pages for tag in page.aspage().tags]
 
 
 def damaged(rng: random.Random) -> bytes:

@@ -1,5 +1,7 @@
 """Slides: the pixels that OpenSlide gives, the level that fits, tiles with tissue; damaged files are refused."""
 
+import random
+
 import numpy as np
 import openslide
 import pytest
@@ -18,6 +20,7 @@ from imaging_core.decode.tissue import otsu, saturation
 from imaging_core.decode.volume import View
 from imaging_core.store import Location, open_source
 from imaging_core.store.memory import MemorySource
+from tests.imaging_core.decode.damaged_slide import check, damaged
 from tests.slides import drawn, write_slide
 
 APERIO = "Aperio Image Library v12.0.15\r\n900x700 [0,0 900x700] (128x128) JPEG/RGB Q=70|AppMag = 20|MPP = 0.4990"
@@ -185,6 +188,13 @@ def test_images_stay_images(tmp_path, pixels):
         assert (case.count, case.tiles, case.size) == (1, None, (700, 900))
     plain = decode_sample([source(write_slide(tmp_path / "slide.tif", pixels))], 3, Limits())
     assert (plain.count, plain.tiles) == (1, None), "to a model that does not see slides"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_slides_damaged_at_random_are_read_or_refused(seed):
+    rng = random.Random(seed)
+    for _ in range(15):
+        check(damaged(rng))
 
 
 def test_damaged_slides_are_refused(slide):
