@@ -72,6 +72,8 @@ class TiledTiff:
             self._tiff = tifffile.TiffFile(file, _multifile=False)
             vendor, pages = _pages(self._tiff)
             direct = vendor in _DIRECT and pages and _is_read_here(pages[0])
+            if vendor is not None and not direct:
+                _check_for_openslide(self._tiff)
         if not direct:
             raise NotTiledError(vendor)
         with codec_failures("TIFF", role):
@@ -79,6 +81,9 @@ class TiledTiff:
             self._pages = _pyramid([page for page in pages if _is_like(page, first)])
             for page in self._pages:
                 _check(page)
+            self._decoders = [
+                (page.decode, page.jpegtables) for page in self._pages
+            ]  # nothing is read by tifffile later
             self.levels = tuple((page.imagelength, page.imagewidth) for page in self._pages)
             self.samples, self.dtype = first.samplesperpixel, np.dtype(first.dtype)
             self.mpp = _mpp(first, vendor)
@@ -115,7 +120,8 @@ class TiledTiff:
         if data is None:
             return None
         with codec_failures("slide", self._role):
-            decoded, _, (_, height, width, _) = page.decode(data, index, jpegtables=page.jpegtables)
+            decode, tables = self._decoders[level]
+            decoded, _, (_, height, width, _) = decode(data, index, jpegtables=tables)
             if decoded is None:
                 return None
             tile: NDArray[Any] = decoded[0, :height, :width]
@@ -251,6 +257,16 @@ def _check(page: tifffile.TiffPage) -> None:
         raise CaseError("unreadable", "the TIFF headers contradict each other: the slide has another number of tiles")
     if not all(type(each) is int for places in (page.dataoffsets, page.databytecounts) for each in places):
         raise CaseError("unreadable", "the TIFF headers do not say where the tiles lie")
+
+
+def _check_for_openslide(tiff: tifffile.TiffFile) -> None:
+    """Refuse what OpenSlide would ask the system for whole, and end the process when it gets none (GLib does)."""
+    for each in tiff.pages:
+        page = each.aspage()
+        if max(page.imagelength, page.imagewidth) > LONGEST_SIDE or page.tilelength * page.tilewidth > LARGEST_TILE:
+            raise CaseError("too_large", "the slide has pages or tiles of too many pixels")
+        if any(type(count) is not int or not 0 <= count <= tiff.filehandle.size for count in page.databytecounts):
+            raise _truncated()
 
 
 def _mpp(page: tifffile.TiffPage, vendor: str | None) -> tuple[float, float] | None:

@@ -12,9 +12,12 @@ from PIL import Image, ImageDraw
 from imaging_core.errors import UsageError
 from imaging_core.inference.blend import gaussian
 from imaging_core.models.bundle import load_model
-from imaging_core.store import Location
+from imaging_core.store import Location, open_store
+from imaging_core.store.s3_client import client
 from steps import infer as infer_step
+from steps import split_yaml
 from tests import small_run
+from tests.s3_server import BUCKET, running_server
 from tests.slides import drawn, write_mask, write_slide
 from tests.small_run import compared, infer, make_bundle, records, split
 
@@ -140,7 +143,7 @@ def test_heat_maps_hold_the_mean_of_each_tile(place, run):
     assert abs(heat.mean() - maps.mean()) < 0.05
 
 
-def test_shards_threads_and_a_resumed_run_give_the_same_bytes(place, run):
+def test_shards_and_a_resumed_run_give_the_same_bytes(place, run):
     outputs = {name: data for name, data in compared(run).items() if name.startswith("outputs/")}
     assert len(outputs) == 3 * len(SIZES)
     assert outputs.items() <= compared(place.run("shards", shards=3)).items()
@@ -150,12 +153,29 @@ def test_shards_threads_and_a_resumed_run_give_the_same_bytes(place, run):
     (again / "outputs/1.tif").unlink()
     infer(again, place.folder / "model", "000")
     assert compared(again) == compared(run)
-    workers = place.folder / "workers"
-    split(place.data / "crops.yml", workers, 1)
-    options = ["--run", str(workers), "--shard", "000", "--model", str(place.folder / "model"), "--device", "cpu"]
-    assert infer_step.main([*options, "--threads-per-step", "2"]) == 0
-    assert {name for name in compared(workers) if name.startswith("outputs/")} == set(outputs)
-    assert all((workers / name).read_bytes() == data for name, data in outputs.items())
+
+
+@pytest.fixture
+def bucket(place, tmp_path_factory, monkeypatch):
+    client.cache_clear()
+    with running_server(tmp_path_factory.mktemp("minio")) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        store = open_store(Location.parse(f"s3://{BUCKET}/slides"))
+        for path in place.data.iterdir():
+            store.put(f"data/{path.name}", path.read_bytes())
+        yield store
+    client.cache_clear()
+
+
+def test_slides_in_a_bucket_are_read_by_ranges_and_give_the_same_bytes(place, run, bucket):
+    where = ["--run", str(bucket.root.join("run"))]
+    dataset = str(bucket.root.join("data/crops.yml"))
+    assert split_yaml.main(["--dataset", dataset, "--split", "test", "--shards", "1", *where]) == 0
+    model = ["--model", str(place.folder / "model"), "--shard", "000", "--device", "cpu", "--threads-per-step", "1"]
+    assert infer_step.main([*where, *model]) == 0
+    outputs = {name: data for name, data in compared(run).items() if name.startswith("outputs/")}
+    assert {name: bucket.get(f"run/{name}") for name in outputs} == outputs
 
 
 def test_tiles_without_tissue_are_not_looked_at(tmp_path):
