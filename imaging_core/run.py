@@ -18,6 +18,9 @@ METRICS = "report/metrics.json"
 PREDICTIONS = "report/predictions.csv"
 PREDICTIONS_PARQUET = "report/predictions.parquet"
 
+HEAT = "heat.tif"
+"""Extension of a slide's heat map, see :func:`output`."""
+
 CASES_PER_PART = 64
 """Ledger parts are cut every so many cases of the shard's order, so that an interrupted run cuts them the same way."""
 

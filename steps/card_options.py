@@ -121,7 +121,43 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "(default: as they are)",
     )
     seen.add_argument(
-        "--overlap", type=float, default=0.25, help="of neighbouring patches along each side, 0 to 0.9 (default: 0.25)"
+        "--overlap",
+        type=float,
+        default=0.25,
+        help="of neighbouring patches and tiles along each side, 0 to 0.9 (default: 0.25)",
+    )
+    _add_slide_options(parser)
+
+
+def _add_slide_options(parser: argparse.ArgumentParser) -> None:
+    slides = parser.add_argument_group("how it sees whole slides")
+    slides.add_argument(
+        "--mpp",
+        type=number_or_word,
+        help="micrometres per pixel of the tiles that it sees, such as 0.5; none for slides that do not say theirs: "
+        "--level is seen as it is (default: slides are images like others)",
+    )
+    slides.add_argument(
+        "--mpp-tolerance",
+        type=float,
+        default=0.1,
+        metavar="PART",
+        help="levels that differ from --mpp by no more than this part of it are seen as they are (default: 0.1)",
+    )
+    slides.add_argument("--level", type=whole, default=0, help="with --mpp none; 0 is the finest (default: 0)")
+    slides.add_argument(
+        "--tissue",
+        default="otsu",
+        choices=["otsu", "off"],
+        help="otsu leaves out tiles without tissue, found by their saturation (default: otsu)",
+    )
+    slides.add_argument(
+        "--slide-score",
+        type=count_or_word,
+        default="mean",
+        metavar="RULE",
+        help="of classification, what a slide's scores are of those of its tiles: their mean, max, or a number k, the "
+        "mean of the k largest (default: mean)",
     )
 
 
@@ -171,9 +207,13 @@ def draft_card(options: argparse.Namespace, task: str, output: dict[str, Any]) -
             "spacing": options.spacing,
             "overlap": options.overlap,
             "processing": options.processing,
+            "mpp": options.mpp,
+            "mpp_tolerance": options.mpp_tolerance,
+            "level": options.level,
+            "tissue": options.tissue,
         },
         "batch": options.batch,
-        "output": output | {"activation": activation},
+        "output": output | {"activation": activation, "slide": options.slide_score},
         "precision": options.precision,
         "weights": UNPACKED.model_dump(),
     }
@@ -232,6 +272,11 @@ def number_or_word(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def count_or_word(text: str) -> int | str:
+    """``"10"`` gives 10, a word stays."""
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def name_and_value(text: str) -> tuple[str, int | float | str | bool]:

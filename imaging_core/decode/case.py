@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.decode.sampling import Sampling
+from imaging_core.decode.slide import Slide, TileGrid
 from imaging_core.decode.volume import Grid, Volume
 from imaging_core.store.base import Source
 
@@ -43,7 +44,8 @@ class Place:
     """Where a model input lies in its case: offset and extent in pixels of the case's full size, axis by axis.
 
     Of a volume the axes are slices, rows and columns as the model sees them (:class:`imaging_core.decode.volume.Grid`);
-    a patch that is larger than its volume begins before 0.
+    a patch that is larger than its volume begins before 0. Of a slide they are rows and columns of the level that the
+    model sees, and so is the case's size.
     """
 
     offset: tuple[int, ...]
@@ -71,17 +73,19 @@ class Case:
     """A decoded sample.
 
     Attributes:
-        size: spatial size in pixels, (height, width) of an image, (slices, rows, columns) of a volume's own voxels;
-            what masks are written at.
+        size: spatial size in pixels, (height, width) of an image, (slices, rows, columns) of a volume's own voxels, of
+            a slide (height, width) of the level that the model sees; what masks are written at.
         count: how many model inputs it has.
         inputs: yields them, once; a large case makes each only when it is asked for.
         grid: of a volume, how what the model sees lies on its voxels.
+        tiles: of a slide, how its tiles lie.
     """
 
     size: tuple[int, ...]
     count: int
     inputs: Iterator[ModelInput]
     grid: Grid | None = None
+    tiles: TileGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,11 @@ class Decoder(Protocol):
         """Whether a file that starts with these bytes (at least 512, or all of it) is of this format."""
         ...
 
-    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case | Volume:
+    def decode(self, sources: Sequence[Source], channels: int, limits: Limits) -> Case | Volume | Slide:
         """Decode one sample; ``channels`` is what the model wants (1 grey, 3 RGB, else that many planes).
 
-        Of a volume it gives all channels that there are: how a model looks at a volume is no decoder's business.
+        Of a volume it gives all channels that there are: how a model looks at it is no decoder's
+        business; nor is how it looks at a slide, which is given opened.
 
         Raises:
             CaseError: the sample cannot be decoded, with the kind of failure.

@@ -24,7 +24,8 @@ NOT_BLACK = 16
 """A binary mask with values, but none above this part of its type's range, holds class indices, or values of a smaller
 type: taken for black it would be scored as empty."""
 
-_AS_MASK = {"unreadable", "unsupported", "not_finite"}
+AS_MASK = {"unreadable", "unsupported", "not_finite"}
+"""Kinds of failure of any file that of a mask are ``mask_unreadable``."""
 
 
 def decode_mask(
@@ -77,7 +78,7 @@ def decode_mask(
             return np.ascontiguousarray(np.moveaxis(_truth(planes.pixels), -1, 0))
         return _truth(grey(planes))
     except CaseError as error:
-        if error.kind in _AS_MASK:
+        if error.kind in AS_MASK:
             raise CaseError("mask_unreadable", f"mask: {error.reason}") from error
         raise
 
@@ -127,12 +128,17 @@ def _truth(values: NDArray[Any]) -> NDArray[np.bool_]:
         if np.isnan(values).any():
             raise CaseError("mask_value", "the mask holds NaN")
         return values >= 0.5
-    largest, most = int(values.max(initial=0)), int(np.iinfo(values.dtype).max)
+    check_not_black(int(values.max(initial=0)), values.dtype)
+    return values >= (int(np.iinfo(values.dtype).max) // 2 + 1)
+
+
+def check_not_black(largest: int, dtype: np.dtype[Any]) -> None:
+    """CaseError (mask_value) when a binary mask with this largest value holds class indices (NOT_BLACK)."""
+    most = int(np.iinfo(dtype).max)
     if 0 < largest <= most // NOT_BLACK:
         raise CaseError(
-            "mask_value", f"the mask holds nothing above {largest} in {values.dtype}; a binary mask is 0 and {most}"
+            "mask_value", f"the mask holds nothing above {largest} in {dtype}; a binary mask is 0 and {most}"
         )
-    return values >= (most // 2 + 1)
 
 
 def _indices(planes: Planes) -> NDArray[Any]:

@@ -49,10 +49,10 @@ def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Lim
         check_size(height, width, depth * channels, limits)
         sampled = (depth, height, width)
     seen = grid.seen(volume.voxels)
-    starts = [_starts(side, patch, patches.overlap) for side, patch in zip(sampled, patches.size, strict=True)]
+    begins = [starts(side, patch, patches.overlap) for side, patch in zip(sampled, patches.size, strict=True)]
 
     def inputs() -> Iterator[ModelInput]:
-        for offset in itertools.product(*starts):
+        for offset in itertools.product(*begins):
             cuts = [line(*each) for each in zip(offset, patches.size, sampled, stored, strict=True)]
             voxels = seen[tuple(needed for needed, _ in cuts)]
             depth, height, width, planes = voxels.shape
@@ -63,11 +63,11 @@ def cut(volume: Volume, channels: int, view: View, patches: Patches, limits: Lim
             sampling = None if along.plain and down.plain and across.plain else (along, down, across)
             yield ModelInput(pixels, Place(offset, patches.size), sampling)
 
-    count = int(np.prod([len(each) for each in starts]))
+    count = int(np.prod([len(each) for each in begins]))
     return Case(volume.size, count, inputs(), replace(grid, sampled=sampled))
 
 
-def _starts(side: int, patch: int, overlap: float) -> list[int]:
+def starts(side: int, patch: int, overlap: float) -> list[int]:
     """Where patches begin along one side; before 0 when the side is shorter than a patch, so that it is centred."""
     if side <= patch:
         return [-((patch - side) // 2)]

@@ -10,6 +10,8 @@ from imaging_core.decode.nifti import NIFTI
 from imaging_core.decode.present import normalized, present
 from imaging_core.decode.raster import RasterDecoder
 from imaging_core.decode.reading import read_head
+from imaging_core.decode.slide_decoder import SLIDE
+from imaging_core.decode.tiles import cut
 from imaging_core.decode.volume import View, Volume
 from imaging_core.store.base import Source
 
@@ -22,6 +24,9 @@ DECODERS: tuple[Decoder, ...] = (
     NIFTI,
 )
 
+SLIDES: tuple[Decoder, ...] = (SLIDE,)
+"""Formats that are slides to a model that sees slides, and images to others: TIFF is both."""
+
 
 def decode_sample(
     sources: Sequence[Source],
@@ -29,6 +34,7 @@ def decode_sample(
     limits: Limits,
     decoders: Sequence[Decoder] = DECODERS,
     view: View = View(),  # noqa: B008 - it is frozen
+    workers: int = 1,
 ) -> Case:
     """Decode one sample by what its first file holds, whatever its name says.
 
@@ -37,18 +43,28 @@ def decode_sample(
         channels: what the model wants: 1 grey, 3 RGB, another number so many planes.
         limits: what the sample may cost.
         decoders: the formats that are known.
-        view: how the model looks at volumes, and at intensities.
+        view: how the model looks at volumes, slides and intensities.
+        workers: so many threads read the tiles of a slide.
 
     Raises:
         CaseError: missing, unreadable, unsupported, too_large, not_finite, out_of_memory or store.
     """
     head = read_head(sources[0], limits)
-    decoded = choose(head, decoders).decode(sources, channels, limits)
+    decoded = choose(head, known_to(view, decoders)).decode(sources, channels, limits)
     if isinstance(decoded, Volume):
         return present(decoded, channels, view, limits)
+    if not isinstance(decoded, Case):
+        if view.tiles is None:
+            raise CaseError("unsupported", "this is a slide, and the model sees images; pack it with --mpp")
+        return cut(decoded, channels, view.tiles, workers)
     if view.patches is not None:
         raise CaseError("unsupported", "the model sees patches of volumes, and this is an image")
     return normalized(decoded, view.intensity)
+
+
+def known_to(view: View, decoders: Sequence[Decoder] = DECODERS) -> tuple[Decoder, ...]:
+    """The formats as a model with this view knows them."""
+    return (*SLIDES, *decoders) if view.tiles is not None and SLIDE not in decoders else tuple(decoders)
 
 
 def choose(head: bytes, decoders: Sequence[Decoder] = DECODERS) -> Decoder:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.decode.intensity import AS_THEY_ARE, Intensity
+from imaging_core.decode.slide import Tiles
 
 Affine = NDArray[np.float64]
 """4 x 4: from (slice, row, column, 1) to (x, y, z, 1) in mm, x to the patient's right, y to anterior, z to superior
@@ -67,18 +68,20 @@ class Patches:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a model looks at volumes; part of its card.
+    """How a model looks at volumes and slides; part of its card.
 
     Attributes:
         orientation: three letters of R, L, A, P, S, I: where columns, rows and slices ascend to, as nibabel and MONAI
             say it. RAS and LPS are axial slices, RSA coronal, ASR sagittal ones.
         patches: of a model that sees patches; None of one that sees slices.
         intensity: what becomes of the intensities, of images, too.
+        tiles: of a model that sees slides; None of one to which a slide is an image like others.
     """
 
     orientation: str = "RAS"
     patches: Patches | None = None
     intensity: Intensity = AS_THEY_ARE
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.decode.slide import TileGrid
 from imaging_core.decode.volume import Grid
 from imaging_core.errors import DataError
+from imaging_core.inference.decisions import Decisions
 from imaging_core.inference.device import Device, Download
-from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.segmentation import check_finite
-from imaging_core.inference.shortest import shortest
+from imaging_core.inference.finite import check_finite
+from imaging_core.inference.head import CaseResults, Outcome, Said
+from imaging_core.inference.slide_classification import SlideScores
 from imaging_core.inference.task import Truth
-from imaging_core.metrics.classification import decide
 from imaging_core.models.card import Card, Output
 
 
@@ -34,8 +35,18 @@ class ClassificationHead:
         """Send the scores of the whole batch to the host at once."""
         self.batch = _Batch(self.card.output, self.device.download(activated), self.device.download(finite))
 
-    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> "_Scores":  # noqa: ARG002 - the protocol's
+    def begin(
+        self,
+        case: str,
+        size: tuple[int, ...],  # noqa: ARG002 - the protocol's
+        grid: Grid | None,  # noqa: ARG002
+        tiles: TileGrid | None = None,
+        *,
+        scored: bool,  # noqa: ARG002
+    ) -> CaseResults:
         """Start a case."""
+        if tiles is not None:
+            return SlideScores(case, tiles, self.card.output, lambda: (self.batch.scores, self.batch.said_finite))
         return _Scores(self)
 
     def recall(self, case: str, size: tuple[int, ...], grid: Grid | None, said: Said) -> "_SealedScores":  # noqa: ARG002 - the protocol's
@@ -50,47 +61,24 @@ class ClassificationHead:
         return _SealedScores(output, [(known, 0)])
 
 
-class _Decisions:
-    """Scores as the ledger has them, and the classes that they speak for.
-
-    Args:
-        output: the card's.
-        values: a row of scores for each input or case; all are converted at once, since one alone costs as much.
-    """
-
-    def __init__(self, output: Output, values: NDArray[np.float32]) -> None:
-        self._output = output
-        self._decimals = shortest(values)
-        self.scores = [tuple(row) for row in self._decimals.tolist()]
-
-    @cached_property
-    def labels(self) -> list[tuple[int, ...]]:
-        """Class indices, ascending, of each row."""
-        output = self._output
-        said = decide(output.kind, self._decimals, output.threshold)
-        if output.kind == "multilabel":
-            return [tuple(np.flatnonzero(row).tolist()) for row in said]
-        return [(index,) for index in said.tolist()]
-
-
 class _Batch:
     """The scores of one batch, on their way to the host; what is made of them is made once, for all of its inputs."""
 
     def __init__(self, output: Output, scores: Download, finite: Download) -> None:
         self._output = output
-        self.scores, self._finite = scores, finite
+        self.scores, self.said_finite = scores, finite
 
     def arrive(self) -> None:
-        self._finite.wait()  # the flags come after the scores
+        self.said_finite.wait()  # the flags come after the scores
 
     @cached_property
     def finite(self) -> list[bool]:
-        flags: list[bool] = self._finite.wait().tolist()
+        flags: list[bool] = self.said_finite.wait().tolist()
         return flags
 
     @cached_property
-    def decisions(self) -> _Decisions:
-        return _Decisions(self._output, self.scores.wait())
+    def decisions(self) -> Decisions:
+        return Decisions(self._output, self.scores.wait())
 
 
 class _Scores:
@@ -120,7 +108,7 @@ class _SealedScores:
             ((batch, row),) = self.inputs
             decisions = batch.decisions
         else:
-            decisions, row = _Decisions(self.output, self._means()[None]), 0
+            decisions, row = Decisions(self.output, self._means()[None]), 0
         figure = None if truth.label is None else float(decisions.labels[row] == truth.label)
         return Outcome({"scores": decisions.scores[row], "label": truth.label}, figure=figure)
 

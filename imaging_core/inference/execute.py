@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imaging_core import __version__, run
 from imaging_core.decode.case import CaseError
+from imaging_core.decode.registry import known_to
 from imaging_core.errors import DataError
 from imaging_core.inference.alone import run_within_memory
 from imaging_core.inference.cache import Cache, open_cache, recipe_of
@@ -74,13 +75,15 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
 
     limits = replace(request.limits, reduce_to=card.input.reduce_to, dicom=card.input.dicom, nan=card.input.nan)
 
+    decoders = known_to(card.input.view, request.decoders)
+
     def pipeline(alone: bool) -> Pipeline:
         return Pipeline(
             card,
             network,
             head,
             device,
-            Settings(1 if alone else request.threads, limits, request.decoders, alone),
+            Settings(1 if alone else request.threads, limits, decoders, alone),
             tell=tell,
             write=work.store.put,
             log=log,

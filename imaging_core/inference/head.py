@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core.decode.case import Place
+from imaging_core.decode.slide import TileGrid
 from imaging_core.decode.volume import Grid
 from imaging_core.inference.task import Truth
+from imaging_core.store.base import Data
 
 Said = Mapping[str, NDArray[np.bool_ | np.uint8 | np.float32]]
 """All that the model says of a case, before any ground truth: name to values."""
@@ -27,7 +29,7 @@ class Outcome:
     """
 
     fields: dict[str, Any]
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, Data] = field(default_factory=dict)
     figure: float | None = None
 
 
@@ -80,8 +82,10 @@ class Head(Protocol):
         """Take the outputs of one batch, as :class:`imaging_core.inference.network.Network` gives them."""
         ...
 
-    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> CaseResults:
-        """Start a case of this full size, a volume on this grid.
+    def begin(
+        self, case: str, size: tuple[int, ...], grid: Grid | None, tiles: TileGrid | None = None, *, scored: bool
+    ) -> CaseResults:
+        """Start a case of this full size, a volume on this grid, a slide with these tiles.
 
         ``scored`` says that it has a ground truth, or may get one in another run.
         """

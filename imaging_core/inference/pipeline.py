@@ -47,6 +47,7 @@ from imaging_core.inference.stage_time import StageTime
 from imaging_core.inference.task import Task, fetched, held_bytes
 from imaging_core.inference.under_way import Block, Complete, Decoded, Member, OpenCase
 from imaging_core.models.card import Card
+from imaging_core.store.base import Data
 
 Item = TypeVar("Item")
 
@@ -108,7 +109,7 @@ class Pipeline:
         settings: Settings,
         *,
         tell: Callable[[Sequence[Result]], None],
-        write: Callable[[str, bytes], None],
+        write: Callable[[str, Data], None],
         log: BatchLog,
         cache: Cache | None = None,
         beside: Callable[[OpenCase, Sealed, Outcome], None] | None = None,
@@ -208,8 +209,10 @@ class Pipeline:
         settings = self._settings
         case = None
         try:
-            decoded = decode_sample(task.images, self._channels, settings.limits, settings.decoders, self._view)
-            case = OpenCase(task, decoded.size, decoded.count, decoded.grid)
+            decoded = decode_sample(
+                task.images, self._channels, settings.limits, settings.decoders, self._view, settings.threads
+            )
+            case = OpenCase(task, decoded.size, decoded.count, decoded.grid, decoded.tiles)
             if decoded.count != 1:
                 self._log.expect(decoded.count - 1)
             given = 0
@@ -301,7 +304,7 @@ class Pipeline:
             with device_errors():
                 if case.results is None:
                     scored = case.task.truth.known or self._cache is not None
-                    case.results = self._head.begin(case.task.case, case.size, case.grid, scored=scored)
+                    case.results = self._head.begin(case.task.case, case.size, case.grid, case.tiles, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
                 if case.put < case.count:

@@ -1,6 +1,5 @@
 """Segmentation: from probability maps to masks at the image's size, their scores and their files."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +9,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imaging_core import run
-from imaging_core.decode.case import CaseError, Decoder, Limits, Place
+from imaging_core.decode.case import Decoder, Limits, Place
 from imaging_core.decode.mask import decode_mask
+from imaging_core.decode.slide import TileGrid
 from imaging_core.decode.volume import Grid, spacing
 from imaging_core.errors import DataError
 from imaging_core.inference.blend import Blend
 from imaging_core.inference.device import Device, Download
-from imaging_core.inference.head import Outcome, Said
+from imaging_core.inference.finite import check_finite
+from imaging_core.inference.head import CaseResults, Outcome, Said
 from imaging_core.inference.measure import measure
 from imaging_core.inference.measured import Measures
 from imaging_core.inference.outputs import to_nifti, to_png, to_tiff
 from imaging_core.inference.score import POSITIVE, count, overlap
+from imaging_core.inference.slide_segmentation import SlideMaps
 from imaging_core.inference.stitch import Canvas, as_stored, to_mask
 from imaging_core.inference.task import Truth
 from imaging_core.metrics.segmentation import deephealth_per_case
@@ -57,8 +59,13 @@ class SegmentationHead:
         self.maps = activated
         self.finite = self.device.download(finite)
 
-    def begin(self, case: str, size: tuple[int, ...], grid: Grid | None, *, scored: bool) -> "_Maps":
+    def begin(
+        self, case: str, size: tuple[int, ...], grid: Grid | None, tiles: TileGrid | None = None, *, scored: bool
+    ) -> CaseResults:
         """Start a case."""
+        if tiles is not None:
+            latest = lambda: (self.maps, self.finite)  # noqa: E731
+            return SlideMaps(case, size, tiles, self.card.output, self.device, self.limits, latest)
         return _Maps(self, case, size, grid, scored=scored)
 
     def recall(self, case: str, size: tuple[int, ...], grid: Grid | None, said: Said) -> "_SealedMaps":
@@ -212,11 +219,3 @@ class _SealedMaps:
 
 def _all(maps: Tensor) -> Tensor:
     return maps
-
-
-def check_finite(finite: Sequence[bool]) -> None:
-    """CaseError when the network returned NaN or infinite values for an input; each has a flag."""
-    bad = finite.count(False)
-    if bad:
-        inputs = "" if len(finite) == 1 else f" for {bad} of {len(finite)} inputs"
-        raise CaseError("not_finite", f"the model returned NaN or infinite values{inputs}")

@@ -140,6 +140,11 @@ def open_work(request: Request) -> Work:
         raise UsageError("--probabilities is for segmentation; the scores of a classification are in the ledger")
     if request.measures and card.task != "segmentation":
         raise UsageError("--surface-distances and --lesions are for segmentation")
+    if card.input.mpp is not None and (request.probabilities or request.measures):
+        raise UsageError(
+            "--probabilities, --surface-distances and --lesions want whole masks in memory, and this model sees "
+            "slides; their heat maps are written without being asked for"
+        )
     without = "probabilities" if request.probabilities else None
     again = Again(request.retry_failed, without, request.measures, request.dicom_results)
     kept = read_kept(store, request.shard, shard.sha256, cases, model, again)

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from imaging_core.decode.case import ModelInput, Place
+from imaging_core.decode.slide import TileGrid
 from imaging_core.decode.volume import Grid
 from imaging_core.inference.head import CaseResults, Sealed
 from imaging_core.inference.intake import Staged
@@ -18,15 +19,23 @@ class OpenCase:
         size: its spatial size in pixels.
         count: how many inputs it has.
         grid: of a volume, how its inputs lie on its voxels.
+        tiles: of a slide, how its tiles lie.
         results: what has come back so far; None before the first.
         put: how many of its inputs have come back.
         failed: whether no more is to be made of it.
     """
 
-    __slots__ = ("_lock", "count", "failed", "grid", "put", "results", "size", "task")
+    __slots__ = ("_lock", "count", "failed", "grid", "put", "results", "size", "task", "tiles")
 
-    def __init__(self, task: Task, size: tuple[int, ...], count: int, grid: Grid | None = None) -> None:
-        self.task, self.size, self.count, self.grid = task, size, count, grid
+    def __init__(
+        self,
+        task: Task,
+        size: tuple[int, ...],
+        count: int,
+        grid: Grid | None = None,
+        tiles: TileGrid | None = None,
+    ) -> None:
+        self.task, self.size, self.count, self.grid, self.tiles = task, size, count, grid, tiles
         self.results: CaseResults | None = None
         self.put = 0
         self.failed = False

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from imaging_core.decode.intensity import Intensity
+from imaging_core.decode.slide import Tiles
 from imaging_core.decode.volume import DIRECTIONS, Patches, View
 from imaging_core.errors import DataError, MissingError, listing
 from imaging_core.store import Location, open_source
@@ -23,6 +24,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Side = Annotated[int, Field(ge=1, le=16384)]
 Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Mpp = Annotated[float, Field(ge=0.01, le=1000, allow_inf_nan=False)]
 Step = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 
 
@@ -84,7 +86,14 @@ class Input(_Part):
         processing: operators that images and slices go through as they are decoded, before they are resized; see
             :mod:`imaging_core.transforms.chain`.
         overlap: of neighbouring patches along each side; where they overlap, what the model says is averaged with a
-            Gaussian weight.
+            Gaussian weight. The same of the tiles of a slide.
+        mpp: of models that see whole slides, as tiles of height x width: micrometres per pixel at which they see them;
+            ``none`` for slides that do not say theirs: ``level`` is seen as it is. None: a slide is an image like
+            others, and likely too large.
+        mpp_tolerance: a level of a slide that differs from ``mpp`` by at most this part is seen as it is; else the next
+            finer level is resized.
+        level: of a slide, which one is seen where ``mpp`` is ``none``; 0 is the finest.
+        tissue: ``otsu`` sees only tiles with tissue, found by Otsu's threshold on saturation; ``off`` sees all.
     """
 
     height: Side
@@ -107,6 +116,10 @@ class Input(_Part):
     spacing: tuple[Step, Step, Step] | None = None
     overlap: Annotated[float, Field(ge=0, le=0.9)] = 0.25
     processing: tuple[Processing, ...] = ()
+    mpp: Mpp | Literal["none"] | None = None
+    mpp_tolerance: Annotated[float, Field(ge=0, le=1)] = 0.1
+    level: Annotated[int, Field(ge=0, le=64)] = 0
+    tissue: Literal["otsu", "off"] = "otsu"
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -120,12 +133,19 @@ class Input(_Part):
 
     @property
     def view(self) -> View:
-        """How this model looks at volumes, and at the intensities of images, too."""
+        """How this model looks at volumes and slides, and at the intensities of images, too."""
         intensity = Intensity(self.normalization, self.nonzero, self.percentiles)
         if self.depth is None:
-            return View(self.orientation, None, intensity)
+            return View(self.orientation, intensity=intensity, tiles=self._tiles)
         patches = Patches((self.depth, self.height, self.width), self.overlap, self.spacing)
         return View(self.orientation, patches, intensity)
+
+    @property
+    def _tiles(self) -> Tiles | None:
+        if self.mpp is None:
+            return None
+        mpp = None if self.mpp == "none" else self.mpp
+        return Tiles((self.height, self.width), self.overlap, mpp, self.mpp_tolerance, self.level, self.tissue)
 
     @model_validator(mode="after")
     def _each_axis_once(self) -> "Input":
@@ -159,6 +179,16 @@ class Input(_Part):
         return self
 
     @model_validator(mode="after")
+    def _slides(self) -> "Input":
+        if self.mpp is not None and self.depth is not None:
+            raise ValueError("mpp is for models that see slides, depth for those that see volumes; leave one out")
+        if self.mpp is not None and self.channels not in (1, 3):
+            raise ValueError(f"slides have colours: channels is 3 or, for grey, 1, not {self.channels}")
+        if self.level and self.mpp != "none":
+            raise ValueError("level is for slides without micrometres per pixel; give mpp: none, or leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Input":
         for name in ("mean", "std"):
             values = getattr(self, name)
@@ -181,6 +211,9 @@ class Output(_Part):
         threshold: a binary or multilabel score at or above it is positive.
         classes: names, one per class. A binary model names its positive class, or the negative and the positive one.
         ignore: a value of multiclass masks that is not scored.
+        slide: of classification, how the scores of a slide's tiles become the slide's: their ``mean``, for each class
+            the largest (``max``), or, a number k, the mean of the k largest. Of exclusive classes they are then divided
+            by their sum.
     """
 
     kind: Literal["binary", "multiclass", "multilabel"]
@@ -188,6 +221,7 @@ class Output(_Part):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     classes: tuple[str, ...]
     ignore: Annotated[int, Field(ge=0, le=255)] | None = None
+    slide: Literal["mean", "max"] | Annotated[int, Field(ge=1)] = "mean"
 
     @model_validator(mode="after")
     def _consistent(self) -> "Output":
@@ -238,6 +272,12 @@ class Card(_Part):
     output: Output
     precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
     weights: Weights
+
+    @model_validator(mode="after")
+    def _masks_of_slides(self) -> "Card":
+        if self.input.mpp is not None and self.task == "segmentation" and self.output.kind == "multilabel":
+            raise ValueError("masks of slides hold one class a pixel: the output is binary or multiclass")
+        return self
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

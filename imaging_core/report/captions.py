@@ -9,7 +9,7 @@ from imaging_core.metrics.classification import decide
 from imaging_core.metrics.columns import ClassificationColumns, SegmentationColumns
 from imaging_core.metrics.merge import Merged
 from imaging_core.report.figures import figure, percent
-from imaging_core.report.pictures import Picture
+from imaging_core.report.picture import Picture
 
 
 def describe(merged: Merged, row: int, picture: Picture) -> dict[str, Any]:
@@ -33,6 +33,15 @@ def describe(merged: Merged, row: int, picture: Picture) -> dict[str, Any]:
         "picture": picture,
         **words,
         "alt": f"Case {case}. {words['alt']}".strip(),
+        "regions": [
+            {
+                "case": f"{case}-{number}",
+                "file": f"{case}-{number}.{part.extension}",
+                "picture": part,
+                "alt": f"Case {case}: {part.caption}.",
+            }
+            for number, part in enumerate(picture.regions)
+        ],
     }
 
 

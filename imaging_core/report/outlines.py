@@ -1,5 +1,7 @@
 """Outlines of masks as SVG paths: sharp at any zoom, and styled by the page."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
@@ -37,6 +39,16 @@ def outlines(planes: NDArray[np.bool_], width: int, height: int) -> str:
     """As :func:`outline`, of several masks together: classes x height x width."""
     lines = [line for plane in planes for line in _lines(plane, width, height)]
     return _drawn(lines, min(MOST_POINTS * len(planes), MOST_TOGETHER))
+
+
+def compared(known: Mapping[str, NDArray[np.bool_]], size: tuple[int, int]) -> dict[str, str]:
+    """What is known of the masks, classes x height x width, as the fields of a picture of this size."""
+    drawn = {name: outlines(planes, *size) for name, planes in known.items()}
+    if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
+        truth, said = known["truth"], known["predicted"]
+        drawn["missed"] = outline(np.logical_or.reduce(truth & ~said), *size)
+        drawn["added"] = outline(np.logical_or.reduce(said & ~truth), *size)
+    return drawn
 
 
 def _lines(mask: NDArray[np.bool_], width: int, height: int) -> list[NDArray[np.float64]]:

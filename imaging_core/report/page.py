@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from imaging_core import run
 from imaging_core.report.figures import duration
-from imaging_core.report.pictures import Picture
+from imaging_core.report.picture import Picture
 
 SHARDS_SHOWN = 24
 """So many shards' times are open to the eye, the slowest; the rest is folded."""

@@ -1,15 +1,13 @@
 """Pictures of cases: the image at a reduced size, and for a segmentation truth, prediction and errors as outlines."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from imaging_core import run
 from imaging_core.dataset.index import read_shard
 from imaging_core.dataset.roots import Roots
 from imaging_core.dataset.sample import Dataset, Sample
@@ -21,8 +19,10 @@ from imaging_core.metrics.columns import SegmentationColumns
 from imaging_core.metrics.expected import Expected
 from imaging_core.metrics.merge import Merged
 from imaging_core.models.card import Card, Output
-from imaging_core.report.outlines import outline, outlines
+from imaging_core.report.outlines import compared
+from imaging_core.report.picture import Picture, encoded
 from imaging_core.report.slices import Slices, aspect, most_telling, slices_of, upright
+from imaging_core.report.slides import draw_slide, slide_of
 from imaging_core.store import Source, Store, open_source
 
 SIDE = 480
@@ -40,39 +40,6 @@ LIMITS = Limits(pixels=128 * 1024 * 1024, encoded_bytes=1024 * 1024 * 1024, nan=
 LOST = "the store of the images does not answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One case as the report shows it.
-
-    Attributes:
-        data: PNG or JPEG; empty when the picture could not be made.
-        extension: ``png`` or ``jpg``.
-        width: in pixels.
-        height: in pixels.
-        truth: the outline of the ground truth (data of an SVG path), None without one.
-        predicted: the outline of the prediction, None without one.
-        missed: the outline of what is true and not said so, None unless both are known.
-        added: the outline of what is said and not true, None unless both are known.
-        truth_share: which fraction of the image the ground truth covers; None without one.
-        predicted_share: the same of the prediction.
-        slice: of a volume, which slice it shows (from 1, in the order in which the model sees them) and of how many.
-        problem: why there is no picture, or not all of it.
-    """
-
-    data: bytes = b""
-    extension: str = "jpg"
-    width: int = 0
-    height: int = 0
-    truth: str | None = None
-    predicted: str | None = None
-    missed: str | None = None
-    added: str | None = None
-    truth_share: float | None = None
-    predicted_share: float | None = None
-    slice: tuple[int, int] | None = None
-    problem: str = ""
-
-
 def draw(store: Store, merged: Merged, rows: Iterable[int]) -> dict[int, Picture]:
     """A picture of each of these cases; one that cannot be made says why in its place."""
     if merged.model is None:
@@ -87,7 +54,8 @@ def draw(store: Store, merged: Merged, rows: Iterable[int]) -> dict[int, Picture
         mask = columns.masks[row] if isinstance(columns, SegmentationColumns) else None
         try:
             predicted = open_source(store.root.below(mask)) if mask is not None else None
-            pictures[row] = _draw(card, shard, sample, predicted, merged.expected.index.allowed)
+            heat = open_source(store.root.below(run.output(merged.expected.id(row), run.HEAT)))
+            pictures[row] = _draw(card, shard, sample, predicted, heat, merged.expected.index.allowed)
         except CaseError as error:
             pictures[row] = Picture(problem=error.reason)
         except LostError:
@@ -129,8 +97,14 @@ def _samples(store: Store, expected: Expected, rows: Iterable[int]) -> Mapping[i
     return found
 
 
-def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, allowed: Roots) -> Picture:
+def _draw(
+    card: Card, shard: Dataset, sample: Sample, predicted: Source | None, heat: Source, allowed: Roots
+) -> Picture:
     sources = [_open(shard, text, allowed) for text in sample.locations]
+    truth = _open(shard, sample.label, allowed) if isinstance(sample.label, str) else None
+    slide = slide_of(sources, card)
+    if slide is not None:
+        return draw_slide(card, slide, heat, {"truth": truth, "predicted": predicted})
     case = decode_sample(sources, card.input.channels, LIMITS, view=upright(card.input.view))
     masks: dict[str, Slices] = {}
     drawn: dict[str, Any] = {}
@@ -146,11 +120,9 @@ def _draw(card: Card, shard: Dataset, sample: Sample, predicted: Source | None, 
     if card.task == "segmentation" and max(picture.size) < OUTLINED:
         times = -(-OUTLINED // max(picture.size))
         picture = picture.resize((times * picture.width, times * picture.height), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG" if extension == "png" else "JPEG", quality=85, optimize=True)
-    drawn |= _outlines({name: slices.planes(number) for name, slices in masks.items()}, picture.size)
+    drawn |= compared({name: slices.planes(number) for name, slices in masks.items()}, picture.size)
     drawn |= {f"{name}_share": slices.share for name, slices in masks.items()}
-    return Picture(buffer.getvalue(), extension, *picture.size, **drawn)
+    return Picture(encoded(picture, extension), extension, *picture.size, **drawn)
 
 
 def _masks(
@@ -172,16 +144,6 @@ def _masks(
         except CaseError as error:
             problem = error.reason
     return known, problem
-
-
-def _outlines(known: Mapping[str, NDArray[np.bool_]], size: tuple[int, int]) -> dict[str, str]:
-    """What is known of the masks, classes x height x width, as the fields of a picture of this size."""
-    drawn = {name: outlines(planes, *size) for name, planes in known.items()}
-    if len(known) == 2 and known["truth"].shape == known["predicted"].shape:
-        truth, said = known["truth"], known["predicted"]
-        drawn["missed"] = outline(np.logical_or.reduce(truth & ~said), *size)
-        drawn["added"] = outline(np.logical_or.reduce(said & ~truth), *size)
-    return drawn
 
 
 def _open(shard: Dataset, text: str, allowed: Roots) -> Source:

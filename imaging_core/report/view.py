@@ -16,7 +16,7 @@ from imaging_core.report.captions import describe
 from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
 from imaging_core.report.measured import measured_classes, remarks
-from imaging_core.report.pictures import Picture
+from imaging_core.report.picture import Picture
 from imaging_core.report.timings import ShardTime, balance, cached
 from imaging_core.report.verdict import Verdict, plural
 

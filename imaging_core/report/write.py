@@ -74,10 +74,11 @@ def write_report(
         )
     )
     shown = {
-        f"{run.REPORT_UI_PICTURES}/{case['file']}": case["picture"].data
+        f"{run.REPORT_UI_PICTURES}/{part['file']}": part["picture"].data
         for group in view["groups"]
         for case in group["cases"]
-        if case["picture"].data
+        for part in (case, *case["regions"])
+        if part["picture"].data
     }
     ui = {**shown, run.REPORT_UI_PAGE: page.with_folder(view)}
     for key, data in ui.items():

@@ -1,11 +1,15 @@
 """What every store offers: whole-or-absent objects under one prefix, and sources to decode from."""
 
+import mmap
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from imaging_core.store.location import Location
+
+Data = bytes | mmap.mmap
+"""What is written: a large file is mapped, so that it needs no memory."""
 
 
 class Source(Protocol):
@@ -58,7 +62,7 @@ class Reader(Protocol):
 class Store(Reader, Protocol):
     """A reader that can also write, list and remove."""
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Data) -> None:
         """Write an object, whole or not at all; what was there before is replaced."""
         ...
 

@@ -19,6 +19,7 @@ from imaging_core.errors import (
     TemporaryError,
     TooLargeError,
 )
+from imaging_core.store.base import Data
 from imaging_core.store.location import Location
 
 TEMPORARY_PREFIX = ".unfinished-"
@@ -111,7 +112,7 @@ class LocalStore:
         with _clear_errors(path):
             return path.read_bytes()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Data) -> None:
         """Write a file without a name, flush it to the disk, then name it: whole or absent whenever a kill comes.
 
         Only where a file is replaced, or the file system has no nameless files, can a kill leave something behind,
@@ -185,14 +186,14 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)  # a pipe that nobody writes to would never open
 
 
-def _holds(path: Path, data: bytes) -> bool:
+def _holds(path: Path, data: Data) -> bool:
     try:
-        return path.stat().st_size == len(data) and path.read_bytes() == data
+        return path.stat().st_size == len(data) and path.read_bytes() == memoryview(data)
     except OSError:
         return False
 
 
-def _write(path: Path, data: bytes) -> bool:
+def _write(path: Path, data: Data) -> bool:
     """Write the whole file, or nothing; False when it was swept away before it had its name."""
     try:
         return _write_nameless(path, data)
@@ -202,7 +203,7 @@ def _write(path: Path, data: bytes) -> bool:
     return _write_beside(path, data)
 
 
-def _write_nameless(path: Path, data: bytes) -> bool:
+def _write_nameless(path: Path, data: Data) -> bool:
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with os.fdopen(os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666), "wb") as file:
@@ -225,7 +226,7 @@ def _write_nameless(path: Path, data: bytes) -> bool:
         os.close(folder)
 
 
-def _write_beside(path: Path, data: bytes) -> bool:
+def _write_beside(path: Path, data: Data) -> bool:
     descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

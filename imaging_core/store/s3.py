@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imaging_core.errors import MissingError
+from imaging_core.store.base import Data
 from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_read import SHA256, Download, first_bytes, open_ranges
@@ -61,7 +62,7 @@ class S3Store:
         """The object's bytes."""
         return S3Source(self.root.below(key)).bytes()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, data: Data) -> None:
         """Write an object with its SHA-256: one PUT, or a multipart upload that is completed or aborted."""
         location = self.root.below(key)
         sha256 = hashlib.sha256(data).hexdigest()
@@ -106,7 +107,7 @@ def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
     return sizes
 
 
-def _put(location: Location, data: bytes, sha256: str) -> None:
+def _put(location: Location, data: Data, sha256: str) -> None:
     client().put_object(
         location.host, location.key, io.BytesIO(data), len(data), metadata={SHA256: sha256}, part_size=LARGEST_PUT
     )

@@ -10,6 +10,7 @@ from minio.datatypes import Part
 from minio.error import S3Error
 
 from imaging_core.errors import InferenceError, MissingError, TemporaryError
+from imaging_core.store.base import Data
 from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_read import SHA256, first_bytes
@@ -29,7 +30,7 @@ class _VanishedError(Exception):
     """The server does not know the upload: it was aborted, or it is complete."""
 
 
-def upload(location: Location, data: bytes, sha256: str) -> None:
+def upload(location: Location, data: Data, sha256: str) -> None:
     """Write an object in parts, each tried again by itself; nothing is visible before all of it is.
 
     What is begun and not completed is aborted, and so is what killed writers of the same object have left.
@@ -46,7 +47,7 @@ def upload(location: Location, data: bytes, sha256: str) -> None:
     raise TemporaryError(f"{location}: another process writes it at the same time; try again")
 
 
-def _upload(location: Location, data: bytes, sha256: str) -> None:
+def _upload(location: Location, data: Data, sha256: str) -> None:
     bucket, key = location.host, location.key
     headers: dict[str, str | list[str] | tuple[str]] = {f"x-amz-meta-{SHA256}": sha256}
     upload_id = retrying(location, lambda: client()._create_multipart_upload(bucket, key, headers))

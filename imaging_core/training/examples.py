@@ -102,8 +102,11 @@ class SplitExamples:
         limits = replace(self._limits, reduce_to=seen.reduce_to, dicom=seen.dicom, nan=seen.nan)
         case = decode_sample(sources, seen.channels, limits, view=seen.view)
         by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
-        if case.count != 1 and not by_slices:
-            raise CaseError("unsupported", f"it has {case.count} inputs; training takes images, or slices with masks")
+        if (case.count != 1 or case.tiles is not None) and not by_slices:
+            raise CaseError(
+                "unsupported",
+                f"it has {case.count} inputs; training takes images (such as a slide's tiles), or slices with masks",
+            )
         images = [self._prepared(each.pixels) for each in case.inputs]
         if self._card.task == "segmentation":
             return list(zip(images, self._masks(sample, sources, case), strict=True))

@@ -85,6 +85,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("input.clip", [400, -1000], "input: clip ascends; 400 is not less than -1000"),
         ("input.clip", [0, math.inf], "input.clip.1: .*finite"),
         ("input.dicom", "hounsfield", "input.dicom: .*'window' or 'rescaled'"),
+        ("input.mpp", 0, "input.mpp.*"),
+        ("input.mpp", "some", "input.mpp.*'none'"),
+        ("input.level", 1, "input: level is for slides without micrometres per pixel; give mpp: none"),
+        ("input.tissue", "yes", "input.tissue: .*'otsu' or 'off'"),
+        ("output.slide", 0, "output.slide.*"),
         ("output.threshold", math.nan, "output.threshold"),
         ("output.classes", [], "output: a binary output has one or two class names, not 0"),
         ("output.classes", [True], "output.classes.0: .*string; put it in quotes"),
@@ -115,6 +120,20 @@ def test_what_is_wrong_is_named_with_its_entry(path: str, value: Any, message: s
 def test_normalization_is_instead_of_fixed_values(entries: dict[str, Any], problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         make_card(changed("input", VALUES["input"] | entries), "card")
+
+
+def test_slides_have_colours_two_axes_and_masks_of_one_class_a_pixel() -> None:
+    slides = VALUES["input"] | {"mpp": 0.5}
+    assert make_card(changed("input", slides), "card").input.view.tiles is not None
+    for path, value, message in [
+        ("input", slides | {"depth": 8}, "leave one out"),
+        ("input", slides | {"channels": 4, "mean": None, "std": None}, "slides have colours"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            make_card(changed(path, value), "card")
+    several = {"kind": "multilabel", "activation": "sigmoid", "classes": ["a", "b"]}
+    with pytest.raises(DataError, match="masks of slides hold one class a pixel"):
+        make_card(changed("input", slides) | {"output": several}, "card")
 
 
 def test_antialias_needs_an_interpolation_that_has_it() -> None:

@@ -1,0 +1,1 @@
+"""Drawn slides with known tumours, in tiled TIFF."""
