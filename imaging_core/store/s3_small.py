@@ -31,8 +31,8 @@ LARGEST = 4 * 1024 * 1024
 """In bytes. What is longer is better taken in by chunks, and goes on where it breaks off."""
 
 REST_SECONDS = 30.0
-"""How long nothing is tried after a failure: no outage, and no server that suits only the other client, is to cost
-every object two attempts."""
+"""How long nothing is tried after a failure, or an object that is too long: neither an outage, nor a server that suits
+the other client alone, nor a folder of large files is to cost two requests for each."""
 
 _NO_SUCH_KEY = "<Code>NoSuchKey</Code>"
 
