@@ -45,6 +45,7 @@ class Relay(ThreadingHTTPServer):
     Attributes:
         faults: each happens once.
         requests: method and path of those that came.
+        agents: what their senders call themselves.
         login: ``user:password`` that it asks of those who use it as a proxy.
         most_at_once: of the requests that were under way together.
     """
@@ -56,6 +57,7 @@ class Relay(ThreadingHTTPServer):
         self.upstream = upstream
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str]] = []
+        self.agents: list[str] = []
         self.login: str | None = None
         self.most_at_once = self._under_way = 0
         self.lock = threading.Lock()
@@ -99,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.server.take_fault(self.command, self.path)
+        self.server.agents.append(self.headers.get("User-Agent", ""))
         if not self._is_known():
             return
         if fault is not None and fault.answer is not None:

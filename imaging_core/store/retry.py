@@ -50,11 +50,11 @@ def retrying(location: Location, attempt: Callable[[], Result], progress: Callab
         result = retries(attempt)
     except InferenceError as error:
         if not _may_pass(error):
-            _answered(location.store)
+            answered(location.store)
         elif _is_lost(location.store):
             raise LostError(f"{str(error).removesuffix(TRY_AGAIN)}{_NOTHING_ELSE}") from error
         raise
-    _answered(location.store)
+    answered(location.store)
     return result
 
 
@@ -82,6 +82,7 @@ def _is_lost(store: str) -> bool:
         return _given_up[store] >= LOST_AFTER
 
 
-def _answered(store: str) -> None:
+def answered(store: str) -> None:
+    """The store gave something, or said why not: it is not lost."""
     with _lock:
         _given_up.pop(store, None)

@@ -14,6 +14,7 @@ from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_read import SHA256, Download, first_bytes, open_ranges
 from imaging_core.store.s3_retry import retrying
+from imaging_core.store.s3_small import read_small
 from imaging_core.store.s3_upload import upload
 
 LARGEST_PUT = 64 * 1024 * 1024
@@ -35,6 +36,9 @@ class S3Source:
 
         TooLargeError, before anything is read, when it is longer than ``most`` bytes.
         """
+        data = read_small(self.location, most)
+        if data is not None:
+            return data
         file = io.BytesIO()
         Download(self.location, file, most).run()
         return file.getvalue()

@@ -82,10 +82,15 @@ def _region(profile: Profile) -> str | None:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or profile.get("region")
 
 
+def authorities() -> str | None:
+    """The file of certificate authorities that is trusted instead of the usual ones; None for those."""
+    return os.environ.get("AWS_CA_BUNDLE") or read_profile().get("ca_bundle") or os.environ.get("SSL_CERT_FILE") or None
+
+
 def _pool_for(url: str) -> urllib3.PoolManager:
-    authorities = os.environ.get("AWS_CA_BUNDLE") or read_profile().get("ca_bundle") or os.environ.get("SSL_CERT_FILE")
-    if authorities and not Path(authorities).is_file():
-        raise ConfigurationError(f"AWS_CA_BUNDLE: {authorities}: there is no such file")
+    trusted = authorities()
+    if trusted and not Path(trusted).is_file():
+        raise ConfigurationError(f"AWS_CA_BUNDLE: {trusted}: there is no such file")
     return pool(
         proxy_for(url),
         maxsize=CONNECTIONS,
@@ -93,5 +98,5 @@ def _pool_for(url: str) -> urllib3.PoolManager:
         timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
         retries=False,  # what is worth a retry is decided once, in retry.py
         cert_reqs="CERT_REQUIRED",
-        ca_certs=authorities or certifi.where(),
+        ca_certs=trusted or certifi.where(),
     )

@@ -29,7 +29,9 @@ BLOCK_BYTES = 1024 * 1024
 MISFITS = 3
 """An object whose bytes so often do not fit its checksum is damaged."""
 
-_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+MD5 = re.compile(r"[0-9a-fA-F]{32}")
+"""ETags that are one, of objects that are not encrypted."""
+
 _PARTIAL, _PRECONDITION_FAILED = 206, 412
 
 
@@ -57,7 +59,7 @@ class Head:
         if not size.isdigit():
             raise TemporaryError(f"{location}: the S3 server names no length{TRY_AGAIN}")
         etag = names.get("etag", "").strip('"')
-        is_md5 = _MD5.fullmatch(etag) and not any(name.startswith("x-amz-server-side-encryption") for name in names)
+        is_md5 = MD5.fullmatch(etag) and not any(name.startswith("x-amz-server-side-encryption") for name in names)
         return cls(int(size), etag, names.get(f"x-amz-meta-{SHA256}"), etag.lower() if is_md5 else None)
 
 
