@@ -17,6 +17,8 @@ CHECKS = "checks/"
 METRICS = "report/metrics.json"
 PREDICTIONS = "report/predictions.csv"
 PREDICTIONS_PARQUET = "report/predictions.parquet"
+CRATE = "ro-crate-metadata.json"
+REMOVED = "removed.json"
 
 CASES_PER_PART = 64
 """Ledger parts are cut every so many cases of the shard's order, so that an interrupted run cuts them the same way."""

@@ -87,7 +87,7 @@ class Store(Reader, Protocol):
         ...
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        """What :meth:`list` names, with sizes and times. On a disk a symbolic link stands for itself, never followed."""
+        """What :meth:`list` names, with sizes and times; on a disk a symbolic link is what it is, never followed."""
         ...
 
     def folders(self) -> Iterator[str]:

@@ -65,7 +65,7 @@ def test_links_are_listed_as_themselves_and_never_followed(store, tmp_path, tmp_
     assert abs(entries["run/a"].modified.timestamp() - time.time()) < 60
     store.delete_all(entries)
     assert (elsewhere / "precious").exists()
-    assert sorted(os.listdir(tmp_path / "run")) == ["folder"]
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["folder"]
 
 
 def test_folders_that_become_empty_go_with_their_last_file(tmp_path):
@@ -75,9 +75,9 @@ def test_folders_that_become_empty_go_with_their_last_file(tmp_path):
     run.delete_all(["x/y/1", "absent/1"])
     assert list(run.list()) == ["x/y/2", "z"]
     run.delete_all(["x/y/2"])
-    assert os.listdir(tmp_path / "runs/a") == ["z"]
+    assert [path.name for path in (tmp_path / "runs/a").iterdir()] == ["z"]
     run.delete_all(["z"])
-    assert os.listdir(tmp_path / "runs") == []
+    assert not list((tmp_path / "runs").iterdir())
     assert list(run.entries()) == list(run.folders()) == []
 
 
