@@ -17,6 +17,8 @@ CHECKS = "checks/"
 METRICS = "report/metrics.json"
 PREDICTIONS = "report/predictions.csv"
 PREDICTIONS_PARQUET = "report/predictions.parquet"
+CRATE = "ro-crate-metadata.json"
+REMOVED = "removed.json"
 
 HEAT = "heat.tif"
 """Extension of a slide's heat map, see :func:`output`."""

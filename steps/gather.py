@@ -24,6 +24,9 @@ when the run is incomplete: the report then says what is missing. Exit code: 0 c
 incomplete or not acceptable, 65 the results cannot be trusted (a case twice, a damaged part, two models).
 """
 
+ASKED = ("max_failed", "require_one_class", "patient", "group_by", "metric")
+"""The options that decide what ``metrics.json`` holds: the provenance record keeps them."""
+
 
 def main(arguments: Sequence[str] | None) -> int:
     """Gather one run; the exit code says whether it is complete and acceptable."""
@@ -34,9 +37,11 @@ def main(arguments: Sequence[str] | None) -> int:
         check_parquet()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
     rules = Rules(options.max_failed, options.require_one_class)
-    report = write_report(store, merged, rules, options.price_per_hour, options.metric or ())
-    if options.parquet:
-        store.put(run.PREDICTIONS_PARQUET, predictions_parquet(merged))
+    asked = {name: getattr(options, name) for name in ASKED}
+    tables = {run.PREDICTIONS_PARQUET: predictions_parquet(merged)} if options.parquet else {}
+    report = write_report(
+        store, merged, rules, options.price_per_hour, options.metric or (), asked=asked, tables=tables
+    )
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
     write_outputs(options.outputs, _outputs(report))

@@ -7,7 +7,21 @@ from typing import Any, NoReturn
 
 from imaging_core import __version__
 from imaging_core.errors import EXIT_USAGE, InferenceError
-from workflows.commands import check, compare, end, logs, render, report, resume, run, status, submit, watch
+from workflows.commands import (
+    check,
+    cleanup,
+    compare,
+    end,
+    logs,
+    render,
+    report,
+    resume,
+    run,
+    status,
+    submit,
+    verify,
+    watch,
+)
 from workflows.commands import list as list_workflows
 from workflows.options import OWN_COMMAND
 
@@ -41,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=__version__)
     commands = root.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for command in (run, check, submit, watch, status, logs, list_workflows, resume, end, report, compare, render):
+    on_clusters = (check, submit, watch, status, logs, list_workflows, resume, end)
+    for command in (run, *on_clusters, report, compare, verify, cleanup, render):
         command.add_command(commands)
     return root
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from imaging_core import run
+from imaging_core.archive.removed import Removal, read_removals
 from imaging_core.dataset.index import read_index
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import read_part
@@ -46,11 +47,13 @@ class RunState:
         record: how it was begun; None when its steps were called by hand.
         shards: all of them; None before the split is complete.
         metrics: ``report/metrics.json``; None before gather has written it.
+        removals: what was removed of it on purpose.
     """
 
     record: RunRecord | None
     shards: tuple[Shard, ...] | None
     metrics: dict[str, Any] | None
+    removals: tuple[Removal, ...] = ()
 
     @property
     def acceptable(self) -> bool:
@@ -87,7 +90,7 @@ def read_state(store: Store) -> RunState:
     split = store.exists(run.SHARD_INDEX)
     if record is None and not split:
         raise MissingError(f"{store.root.for_person()}: no run here, neither {run.RUN} nor {run.SHARD_INDEX}")
-    return RunState(record, _shards(store) if split else None, read_metrics(store))
+    return RunState(record, _shards(store) if split else None, read_metrics(store), read_removals(store))
 
 
 def read_metrics(store: Store) -> dict[str, Any] | None:

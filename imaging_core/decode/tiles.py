@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging_core.decode.case import Case, CaseError, ModelInput, Place, Planes
+from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place, Planes
 from imaging_core.decode.patches import starts
 from imaging_core.decode.raster import as_channels
 from imaging_core.decode.slide import Slide, TileGrid, Tiles, overview
@@ -49,7 +49,7 @@ def cut(slide: Slide, channels: int, tiles: Tiles, workers: int = 1) -> Case:
 
     def tile(offset: tuple[int, int]) -> ModelInput:
         pixels = slide.read(level, *offset, height, width)
-        return ModelInput(as_channels(Planes(pixels, colour=True), channels), Place(offset, grid.extent))
+        return ModelInput(as_channels(Planes(pixels, colour=True), channels, Limits()), Place(offset, grid.extent))
 
     def inputs() -> Iterator[ModelInput]:
         if workers == 1:

@@ -136,9 +136,11 @@ def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterato
 def _record(result: Result, by: str) -> Record:
     if isinstance(result.end, CaseError):
         return _failed(result.task.case, result.end, by)
-    return Record(
+    made = Record(
         case=result.task.case, state="done", by=by, size=result.size, inputs=result.inputs, **result.end.fields
     )
+    files = {name: result.end.files[key] for name, key in made.outputs.items()}
+    return replace(made, digests={name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()})
 
 
 def _failed(case: str, failure: CaseError, by: str) -> Record:

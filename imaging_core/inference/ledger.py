@@ -1,5 +1,6 @@
 """The ledger: one JSON line per case, done, failed or skipped. Torch-free, since gather reads it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from math import isfinite
@@ -48,6 +49,7 @@ class Record:
         surface: of each class of ``counts`` how far the borders lie apart, where it was asked for.
         lesions: of each class of ``counts`` the lesions found, missed and imagined, where they were asked for.
         outputs: name ("mask", "probabilities", "dicom_seg", "dicom_sr") to key below the run.
+        digests: of each output, by its name, the SHA-256 and the length in bytes; of older ledgers empty.
         dicom: which DICOM results were asked for; a case whose images allow none has no such outputs.
     """
 
@@ -67,6 +69,7 @@ class Record:
     lesions: Mapping[int, Lesions] | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
     dicom: DicomResults | None = None
+    digests: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def to_line(self) -> bytes:
         """The record as one JSON line."""
@@ -92,6 +95,8 @@ class Record:
                 values["surface"] = Surfaces.from_json(values["surface"])
             if "lesions" in values:
                 values["lesions"] = read_lesions(values["lesions"])
+            if "digests" in values:
+                values["digests"] = {name: (sha256, size) for name, (sha256, size) in values["digests"].items()}
             record = cls(**values)
             record._check()
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
@@ -121,6 +126,11 @@ class Record:
             raise ValueError("outputs are not texts")
         if self.dicom is not None and self.dicom not in get_args(DicomResults):
             raise ValueError("dicom is no kind of DICOM results")
+        for sha256, size in self.digests.values():
+            if not _SHA256.fullmatch(sha256) or type(size) is not int or size < 0:
+                raise ValueError("digests are not pairs of a SHA-256 and a length")
+        if self.digests and self.digests.keys() != self.outputs.keys():
+            raise ValueError("digests are not those of the outputs")
 
 
 _NAMES = tuple(each.name for each in fields(Record))
@@ -128,6 +138,7 @@ _VALUES = attrgetter(*_NAMES)
 _LEFT_OUT: tuple[object, ...] = (None, False, 0, {})
 _LISTS = frozenset(("size", "label", "scores", "deephealth"))
 _TEXT = (str, NoneType)
+_SHA256 = re.compile("[0-9a-f]{64}")
 _NUMBERS = frozenset((float, int))
 """Types of scores; a bool is none, though Python counts it among the whole numbers."""
 

@@ -1,5 +1,6 @@
 """Segmentation: from probability maps to masks at the image's size, their scores and their files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 

@@ -184,6 +184,8 @@ class Input(_Part):
             raise ValueError("mpp is for models that see slides, depth for those that see volumes; leave one out")
         if self.mpp is not None and self.channels not in (1, 3):
             raise ValueError(f"slides have colours: channels is 3 or, for grey, 1, not {self.channels}")
+        if self.mpp is not None and self.normalization != "none":
+            raise ValueError("normalization is by a whole case's statistics, which a slide's tiles do not have")
         if self.level and self.mpp != "none":
             raise ValueError("level is for slides without micrometres per pixel; give mpp: none, or leave it out")
         return self

@@ -48,7 +48,7 @@ def read_timings(store: Store, shards: Iterable[str]) -> list[ShardTime]:
 
 def read_timing(store: Reader, shard: str) -> dict[str, Any]:
     """The content of one shard's ``timing.json``; empty when it is missing or not readable."""
-    return _json(store, run.timing(shard))
+    return read_json(store, run.timing(shard))
 
 
 def cached(times: Iterable[ShardTime]) -> str | None:
@@ -62,7 +62,7 @@ def cached(times: Iterable[ShardTime]) -> str | None:
 
 def read_run_record(store: Store) -> dict[str, Any]:
     """The content of ``run.json``; empty when the steps were called by hand, or when it is not readable."""
-    return _json(store, run.RUN)
+    return read_json(store, run.RUN)
 
 
 def _read(store: Reader, shard: str) -> ShardTime | None:
@@ -84,7 +84,8 @@ def _read(store: Reader, shard: str) -> ShardTime | None:
         return None
 
 
-def _json(store: Reader, key: str) -> dict[str, Any]:
+def read_json(store: Reader, key: str) -> dict[str, Any]:
+    """The JSON object at a key; empty when it is missing, or not one."""
     try:
         values = json.loads(store.get(key))
     except (MissingError, ValueError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imaging_core import run
+from imaging_core.archive.crate import make_crate
 from imaging_core.metrics.baseline import baseline
 from imaging_core.metrics.merge import Merged
 from imaging_core.report import page
@@ -38,12 +39,20 @@ class Report:
 
 
 def write_report(
-    store: Store, merged: Merged, rules: Rules, price: Price | None = None, chosen: Collection[str] = ()
+    store: Store,
+    merged: Merged,
+    rules: Rules,
+    price: Price | None = None,
+    chosen: Collection[str] = (),
+    *,
+    asked: Mapping[str, Any] | None = None,
+    tables: Mapping[str, bytes] | None = None,
 ) -> Report:
-    """Write ``predictions.csv``, both pages with their pictures, and last ``metrics.json``.
+    """Write ``predictions.csv``, both pages with their pictures, the provenance record, and last ``metrics.json``.
 
     With the price of a shard's machine the pages say what the run cost. Pictures of an earlier report that this one
-    does not show are removed.
+    does not show are removed. ``asked`` are the options by which the metrics can be computed again, for the
+    provenance; ``tables`` are further files: key below the run to bytes.
 
     Raises:
         UsageError: a name in ``chosen`` is not that of a metric of this task; nothing is written.
@@ -51,7 +60,7 @@ def write_report(
     verdict = judge(merged, rules)
     document = metrics_document(merged, verdict, chosen)
     constant = baseline(merged.cases) if merged.cases is not None else None
-    store.put(run.PREDICTIONS, predictions_csv(merged))
+    report = {run.PREDICTIONS: predictions_csv(merged), **(tables or {})}
     recorded = store.exists(run.RUN)
     record = read_run_record(store)
     commands = next_commands(merged, verdict, str(store.root), recorded=recorded, cluster="pods" in record)
@@ -81,13 +90,15 @@ def write_report(
         if part["picture"].data
     }
     ui = {**shown, run.REPORT_UI_PAGE: page.with_folder(view)}
-    for key, data in ui.items():
+    report |= {**ui, run.REPORT_PAGE: page.one_file(view)}
+    for key, data in report.items():
         store.put(key, data)
-    store.put(run.REPORT_PAGE, page.one_file(view))
     for key in list(store.list(f"{run.REPORT_UI_PICTURES}/")):
         if key not in ui:
             store.delete(key)
-    store.put(run.METRICS, run.to_json(document))
+    metrics = run.to_json(document)
+    store.put(run.CRATE, make_crate(store, merged, record, times, {**report, run.METRICS: metrics}, asked or {}))
+    store.put(run.METRICS, metrics)
     missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
     text = summary(document, verdict, constant, (merged.incomplete, missing), commands, cached(times))
     return Report(verdict, document, text, {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()})

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from imaging_core.errors import ConfigurationError
 from imaging_core.store.ahead import Ahead
-from imaging_core.store.base import Reader, SizeLister, Source, Store
+from imaging_core.store.base import Entry, Reader, SizeLister, Source, Store
 from imaging_core.store.http import HttpSource
 from imaging_core.store.local import LocalSource, LocalStore, local_sizes
 from imaging_core.store.location import FILE, S3, Location
@@ -40,6 +40,7 @@ SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
 __all__ = [
     "SOURCES",
     "Ahead",
+    "Entry",
     "Location",
     "Reader",
     "Source",

@@ -3,6 +3,8 @@
 import mmap
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -59,6 +61,20 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object in a listing.
+
+    Attributes:
+        size: in bytes.
+        modified: when it was written, with its time zone.
+    """
+
+    key: str
+    size: int
+    modified: datetime
+
+
 class Store(Reader, Protocol):
     """A reader that can also write, list and remove."""
 
@@ -74,8 +90,20 @@ class Store(Reader, Protocol):
         """The keys that start with ``prefix`` (a folder, ending in ``/``, or empty), sorted."""
         ...
 
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """What :meth:`list` names, with sizes and times; on a disk a symbolic link is what it is, never followed."""
+        ...
+
+    def folders(self) -> Iterator[str]:
+        """The names of the folders directly below the root, sorted; on a disk without symbolic links."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens when there is none."""
+        ...
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove many objects with few requests, in their order; on a disk folders that become empty go, too."""
         ...
 
     def sweep(self) -> None:

@@ -6,7 +6,8 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +20,7 @@ from imaging_core.errors import (
     TemporaryError,
     TooLargeError,
 )
-from imaging_core.store.base import Data
+from imaging_core.store.base import Data, Entry
 from imaging_core.store.location import Location
 
 TEMPORARY_PREFIX = ".unfinished-"
@@ -143,11 +144,35 @@ class LocalStore:
                 keys += [below + name for name in names if not name.startswith(TEMPORARY_PREFIX)]
         yield from sorted(keys)
 
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """The files below a folder with their sizes and times; a symbolic link is a file of its own."""
+        for key in self.list(prefix):
+            try:
+                found = os.lstat(self._folder / key)
+            except FileNotFoundError:  # removed since it was listed
+                continue
+            yield Entry(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def folders(self) -> Iterator[str]:
+        """The folders directly below; links to folders are none."""
+        with _clear_errors(self._folder), suppress(FileNotFoundError), os.scandir(self._folder) as found:
+            yield from sorted(each.name for each in found if each.is_dir(follow_symlinks=False))
+
     def delete(self, key: str) -> None:
         """Remove the file, if there is one."""
         path = self._path(key)
         with _clear_write_errors(path):
             path.unlink(missing_ok=True)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove files, and the folders that they leave empty, the root among them."""
+        folders: set[Path] = set()
+        for key in keys:
+            self.delete(key)
+            folders.update(Path(key).parents)
+        for folder in sorted(folders, key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):  # something else lies in it, or it is gone already
+                (self._folder / folder).rmdir()
 
     def _path(self, key: str) -> Path:
         return Path(self.root.below(key).path)

@@ -5,17 +5,25 @@ import io
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
+
+from minio.deleteobjects import DeleteObject
 
 from imaging_core.errors import MissingError
-from imaging_core.store.base import Data
+from imaging_core.store.base import Data, Entry
 from imaging_core.store.location import Location
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_read import SHA256, Download, first_bytes, open_ranges
 from imaging_core.store.s3_retry import retrying
 from imaging_core.store.s3_small import read_small
 from imaging_core.store.s3_upload import upload
+
+MOST_AT_ONCE = 1000
+"""Objects that S3 removes with one request."""
 
 LARGEST_PUT = 64 * 1024 * 1024
 """Only objects longer than this travel in parts: a broken PUT leaves nothing, a killed upload its parts for a while."""
@@ -86,12 +94,35 @@ class S3Store:
     def list(self, prefix: str = "") -> Iterator[str]:
         """The keys below a folder, sorted."""
         start = _below(self.root)
-        yield from sorted(name[len(start) :] for name, _ in _objects(self.root, start + prefix, recursive=True))
+        yield from sorted(each.name[len(start) :] for each in _objects(self.root, start + prefix, recursive=True))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """The objects below a folder with their sizes and times."""
+        start = _below(self.root)
+        for each in sorted(_objects(self.root, start + prefix, recursive=True), key=lambda each: each.name):
+            yield Entry(each.name[len(start) :], each.size, each.modified)
+
+    def folders(self) -> Iterator[str]:
+        """The common prefixes directly below, without their slash; one listing that stops at slashes."""
+        start = _below(self.root)
+
+        def listed() -> list[str]:
+            found = client().list_objects(self.root.host, start, recursive=False)
+            return [str(each.object_name) for each in found if each.is_dir]
+
+        names = retrying(self.root, listed)
+        yield from sorted(name[len(start) :].rstrip("/") for name in names)
 
     def delete(self, key: str) -> None:
         """Remove the object, if there is one."""
         location = self.root.below(key)
         retrying(location, lambda: client().remove_object(location.host, location.key))
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove objects, a thousand with one request."""
+        waiting = iter(keys)
+        while batch := [DeleteObject(self.root.below(key).key) for key in islice(waiting, MOST_AT_ONCE)]:
+            retrying(self.root, partial(_delete, self.root, batch))
 
     def sweep(self) -> None:
         """Whoever writes an object again aborts what was broken off of it."""
@@ -104,10 +135,10 @@ def s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
         by_folder.setdefault(location.parent, set()).add(location)
     sizes: dict[Location, int] = {}
     for folder, members in by_folder.items():
-        for name, size in _objects(folder, _below(folder), recursive=False):
-            location = Location(folder.scheme, folder.host, "/" + name)
+        for each in _objects(folder, _below(folder), recursive=False):
+            location = Location(folder.scheme, folder.host, "/" + each.name)
             if location in members:
-                sizes[location] = size
+                sizes[location] = each.size
     return sizes
 
 
@@ -117,17 +148,33 @@ def _put(location: Location, data: Data, sha256: str) -> None:
     )
 
 
-def _objects(within: Location, prefix: str, *, recursive: bool) -> list[tuple[str, int]]:
-    """Names and sizes; a listing of many pages that breaks off goes on after the last name that came."""
-    found: list[tuple[str, int]] = []
+class _Listed(NamedTuple):
+    name: str
+    size: int
+    modified: datetime
+
+
+def _objects(within: Location, prefix: str, *, recursive: bool) -> list[_Listed]:
+    """What is there; a listing of many pages that breaks off goes on after the last name that came."""
+    found: list[_Listed] = []
 
     def go_on() -> None:
-        after = found[-1][0] if found else None
+        after = found[-1].name if found else None
         listed = client().list_objects(within.host, prefix, recursive=recursive, start_after=after)
-        found.extend((each.object_name, each.size) for each in listed if each.object_name and each.size is not None)
+        found.extend(
+            _Listed(each.object_name, each.size, each.last_modified)
+            for each in listed
+            if each.object_name and each.size is not None and each.last_modified is not None
+        )
 
     retrying(within, go_on, lambda: len(found))
     return found
+
+
+def _delete(within: Location, batch: list[DeleteObject]) -> None:
+    """Remove a batch; one that the server does not remove with it is asked for alone, and says why."""
+    for refused in list(client().remove_objects(within.host, batch)):
+        client().remove_object(within.host, refused.name or "")
 
 
 def _below(folder: Location) -> str:

@@ -159,7 +159,15 @@ class Cluster:
 
     def compared(self, name: str) -> dict[str, bytes]:
         """Every object of a run that may not differ between runs of the same number of shards."""
-        differing = ("run.json", "report/report.html", "report/ui/", "logs/", "inputs/", "checks/")
+        differing = (
+            "run.json",
+            "ro-crate-metadata.json",
+            "report/report.html",
+            "report/ui/",
+            "logs/",
+            "inputs/",
+            "checks/",
+        )
         store = self.store(name)
         keys = [key for key in store.list() if not key.startswith(differing) and not key.endswith("timing.json")]
         return {key: store.get(key) for key in keys}

@@ -45,7 +45,7 @@ class Workplace:
         """Every file of a run that may not differ between runs."""
         folder = self.folder / name
         files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-        differing = ("run.json", "report/report.html", "report/ui/", "logs/")
+        differing = ("run.json", "ro-crate-metadata.json", "report/report.html", "report/ui/", "logs/")
         return {
             key: path.read_bytes()
             for key, path in files.items()

@@ -78,7 +78,7 @@ def test_half_a_minute_without_the_store_in_the_middle_of_a_run_loses_nothing(re
     assert remote.relay.faults == []
     folder = "runs/outage/"
     found = {key.removeprefix(folder): remote.store.get(key) for key in remote.store.list(folder)}
-    differing = ("run.json", "report/report.html", "report/ui/")
+    differing = ("run.json", "ro-crate-metadata.json", "report/report.html", "report/ui/")
     assert {
         key: data for key, data in found.items() if not key.startswith(differing) and not key.endswith("timing.json")
     } == workplace.compared("runs/without-outage")

@@ -12,7 +12,7 @@ from imaging_core.store.s3_client import client
 from tests.s3_server import BUCKET, S3Server, running_server
 
 PREFIX = f"s3://{BUCKET}/a hospital"
-DIFFERING = ("run.json", "report/report.html", "report/ui/")
+DIFFERING = ("run.json", "ro-crate-metadata.json", "report/report.html", "report/ui/")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """``steps.infer`` from files to files: what comes out, and that nothing but the work changes it."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -47,7 +48,9 @@ def test_masks_have_the_size_of_their_images_and_the_counts_of_scikit_learn(plac
         record = found[f"{number:02d}"]
         assert record.state == "done"
         assert record.outputs == {"mask": f"outputs/{number:02d}.png"}
-        mask = np.array(Image.open(undisturbed / record.outputs["mask"]))
+        data = (undisturbed / record.outputs["mask"]).read_bytes()
+        assert record.digests == {"mask": (hashlib.sha256(data).hexdigest(), len(data))}
+        mask = np.array(Image.open(io.BytesIO(data)))
         assert mask.shape == crop(number).shape[:2] == record.size
         assert set(np.unique(mask)) <= {0, 255}
         truth = np.array(Image.open(place / "data" / f"mask-{number}.png"))

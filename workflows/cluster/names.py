@@ -9,6 +9,8 @@ from workflows.options import OWN_COMMAND
 
 OURS = {"app.kubernetes.io/name": NAME}
 MOST_SHOWN = 8
+ARCHIVE = "Only an Argo Server reads Argo's archive of removed ones: set ARGO_SERVER"
+"""Said where the Kubernetes API was asked. An Argo Server lists and gets archived workflows like others, since 3.5."""
 
 
 def complete(api: WorkflowApi, text: str) -> str:
@@ -27,17 +29,18 @@ def complete(api: WorkflowApi, text: str) -> str:
     if found:
         shown = ", ".join(found[:MOST_SHOWN]) + (", …" if len(found) > MOST_SHOWN else "")
         raise UsageError(f"{text}: {len(found)} workflows begin so: {shown}; give more of the name")
-    return _archived(api, text)
+    return _of_others(api, text)
 
 
-def _archived(api: WorkflowApi, text: str) -> str:
-    """The Argo Server also knows workflows that are in its archive only; they are not listed."""
+def _of_others(api: WorkflowApi, text: str) -> str:
+    """A whole name may be that of a workflow without our label."""
     try:
         return str(api.get(text)["metadata"]["name"])
     except MissingError as error:
+        archive = "" if api.link(text) else f" {ARCHIVE}."
         raise MissingError(
             f"{text}: no workflow of this name in namespace {api.namespace}; {OWN_COMMAND} list shows those that are "
-            "there. A run's files stay when its workflow is removed: status s3://BUCKET/KEY"
+            f"there.{archive} A run's files stay when its workflow is removed: status s3://BUCKET/KEY"
         ) from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from imaging_core.errors import EXIT_DONE
 from workflows.cluster.connection import connect
-from workflows.cluster.names import OURS
+from workflows.cluster.names import ARCHIVE, OURS
 from workflows.cluster.nodes import WorkflowState, read_workflow
 from workflows.commands.workflow_options import add_json, add_namespace
 from workflows.options import OWN_COMMAND
@@ -36,7 +36,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"namespace": api.namespace, "workflows": [_summary(each) for each in found]}))
     elif not found:
-        print(f"No workflows of ours in namespace {api.namespace}. Start one: {OWN_COMMAND} submit --help")
+        archive = "" if api.link("") else f" {ARCHIVE}."
+        print(f"No workflows of ours in namespace {api.namespace}.{archive} Start one: {OWN_COMMAND} submit --help")
     else:
         print("\n".join(_table(found)))
     return EXIT_DONE

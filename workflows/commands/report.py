@@ -16,6 +16,7 @@ from workflows.cluster.names import complete, is_location
 from workflows.commands.workflow_options import add_namespace
 from workflows.options import OWN_COMMAND, location
 from workflows.places import link
+from workflows.removals import removals_in_words
 from workflows.state import read_state
 from workflows.submission import run_of
 from workflows.verdict import verdict
@@ -63,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(state.metrics | {"report": page}, ensure_ascii=False))
     else:
-        print("\n".join([*verdict(state.metrics), "", f"Report: {page}"]))
+        print("\n".join([*verdict(state.metrics), "", *removals_in_words(state.removals), f"Report: {page}"]))
     if arguments.open and not webbrowser.open(page):
         raise ConfigurationError(f"no browser was found here; open it yourself: {page}")
     return EXIT_DONE if state.acceptable else EXIT_NOT_ACCEPTABLE

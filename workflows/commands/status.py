@@ -21,6 +21,7 @@ from workflows.commands.workflow_options import add_namespace
 from workflows.display import MOST_LINES
 from workflows.options import OWN_COMMAND, location
 from workflows.places import link
+from workflows.removals import removals_in_words
 from workflows.state import RunState, Shard, read_state
 
 MOST_SHARDS = 8
@@ -117,7 +118,7 @@ def _lines(root: Location, state: RunState) -> list[str]:
         lines.append("shards   the split is not complete")
     else:
         lines += [f"shards   {_shards(shards)}", f"cases    {_all_cases(shards)}"]
-    return [*lines, f"report   {_report(root, state)}", *_next(root, state)]
+    return [*lines, f"report   {_report(root, state)}", *removals_in_words(state.removals), *_next(root, state)]
 
 
 def _shards(shards: Sequence[Shard]) -> str:
@@ -178,4 +179,5 @@ def _summary(root: Location, state: RunState) -> dict[str, Any]:
         "to_do": state.to_do(retry_failed=False),
         "complete": None if state.metrics is None else state.metrics["complete"],
         "acceptable": None if state.metrics is None else state.acceptable,
+        "removals": [asdict(each) for each in state.removals],
     }

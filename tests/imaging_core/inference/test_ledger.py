@@ -10,6 +10,7 @@ RECORDS = (
     Record("001", "done", "5f", counts={0: Counts(1, 2, 3, 4), 1: Counts(0, 0, 0, 10)}, deephealth=(3, 2**40)),
     Record("002", "failed", "5f", kind="unreadable", reason="ends too early \u2028 \x85 €", temporary=True),
     Record("003", "skipped", "", kind="too small", outputs={"mask": "outputs/003.png"}),
+    Record("004", "done", "5f", outputs={"mask": "outputs/004.png"}, digests={"mask": ("0" * 64, 117)}),
 )
 
 
@@ -37,6 +38,9 @@ def test_records_are_read_back_as_they_were_written():
         '"outputs":["mask"]',
         '"outputs":[]',
         '"outputs":{"mask":1}',
+        '"outputs":{"mask":"a"},"digests":{"mask":["00",1]}',
+        f'"outputs":{{"mask":"a"}},"digests":{{"mask":["{"0" * 64}",-1]}}',
+        f'"outputs":{{"mask":"a"}},"digests":{{"probabilities":["{"0" * 64}",1]}}',
         '"reason":1',
         '"kind":[]',
         '"unknown":1',

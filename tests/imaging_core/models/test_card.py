@@ -127,6 +127,7 @@ def test_slides_have_colours_two_axes_and_masks_of_one_class_a_pixel() -> None:
     assert make_card(changed("input", slides), "card").input.view.tiles is not None
     for path, value, message in [
         ("input", slides | {"depth": 8}, "leave one out"),
+        ("input", slides | {"normalization": "percentiles", "mean": None, "std": None}, "a slide's tiles do not have"),
         ("input", slides | {"channels": 4, "mean": None, "std": None}, "slides have colours"),
     ]:
         with pytest.raises(DataError, match=message):

@@ -51,6 +51,36 @@ def test_objects_are_written_replaced_listed_and_removed(store, tmp_path):
         store.get("a/b")
 
 
+def test_links_are_listed_as_themselves_and_never_followed(store, tmp_path, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "precious").write_bytes(b"x" * 100)
+    store.put("run/a", b"123")
+    (tmp_path / "run/link").symlink_to(elsewhere / "precious")
+    (tmp_path / "run/folder").symlink_to(elsewhere)
+    (tmp_path / "linked").symlink_to(elsewhere)
+    assert list(store.folders()) == ["run"]
+    entries = {entry.key: entry for entry in store.entries()}
+    assert sorted(entries) == ["run/a", "run/link"]
+    assert entries["run/a"].size == 3
+    assert abs(entries["run/a"].modified.timestamp() - time.time()) < 60
+    store.delete_all(entries)
+    assert (elsewhere / "precious").exists()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["folder"]
+
+
+def test_folders_that_become_empty_go_with_their_last_file(tmp_path):
+    run = open_store(Location.parse(str(tmp_path / "runs/a")))
+    for key in ("x/y/1", "x/y/2", "z"):
+        run.put(key, b"")
+    run.delete_all(["x/y/1", "absent/1"])
+    assert list(run.list()) == ["x/y/2", "z"]
+    run.delete_all(["x/y/2"])
+    assert [path.name for path in (tmp_path / "runs/a").iterdir()] == ["z"]
+    run.delete_all(["z"])
+    assert not list((tmp_path / "runs").iterdir())
+    assert list(run.entries()) == list(run.folders()) == []
+
+
 def test_files_have_the_mode_of_the_umask(store, tmp_path):
     store.put("a", b"1")
     umask = os.umask(0)

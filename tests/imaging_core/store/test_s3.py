@@ -10,6 +10,7 @@ import pytest
 from imaging_core.errors import ConfigurationError, MissingError, TemporaryError
 from imaging_core.store import Location, Store, open_source, open_store, retry, sizes
 from imaging_core.store.s3_client import client
+from tests.http_relay import Relay
 from tests.s3_server import BUCKET, S3Server, Toxiproxy
 
 AWKWARD = [
@@ -41,6 +42,36 @@ def test_keys_are_listed_sorted_and_below_a_folder_only(s3: Store) -> None:
         s3.put(key, b"x")
     assert list(s3.list()) == ["a", "b/1", "b/2", "bb/3"]
     assert list(s3.list("b/")) == ["b/1", "b/2"]
+
+
+def test_entries_have_sizes_and_times_and_folders_are_one_level(s3: Store) -> None:
+    for key in ("b/c/2", "b/1", "a", "bb/3"):
+        s3.put(key, key.encode())
+    entries = list(s3.entries())
+    assert [(entry.key, entry.size) for entry in entries] == [("a", 1), ("b/1", 3), ("b/c/2", 5), ("bb/3", 4)]
+    assert all(abs(entry.modified.timestamp() - time.time()) < 300 for entry in entries)
+    assert list(s3.folders()) == ["b", "bb"]
+
+
+def test_many_objects_are_removed_with_few_requests(relayed: Store, relay: Relay) -> None:
+    keys = [*AWKWARD, *(f"absent/{number:04d}" for number in range(1200))]
+    for key in ["kept", *AWKWARD]:
+        relayed.put(key, b"")
+    relay.requests.clear()
+    relay.busy(1)
+    relayed.delete_all(keys)
+    assert [method for method, _ in relay.requests] == ["POST"] * 3  # one of them again
+    assert list(relayed.list()) == ["kept"]
+
+
+def test_a_refused_removal_says_so(s3: Store, server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3.put("kept", b"")
+    server.add_user("reader", "reader-secret", [f"arn:aws:s3:::{BUCKET}/*"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "reader")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "reader-secret")
+    client.cache_clear()
+    with pytest.raises(ConfigurationError, match="access denied"):
+        s3.delete_all(["kept"])
 
 
 def test_a_large_object_is_read_whole_in_ranges_and_as_a_file(s3: Store) -> None:
