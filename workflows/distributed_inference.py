@@ -97,6 +97,8 @@ def distributed_inference(
             *_given("run", "max-failed"),
             *("--case-names", parameters.case_names),
             *(["--require-one-class"] if parameters.require_one_class else []),
+            *(word for text in parameters.require for word in ("--require", text)),
+            *(["--no-regression", parameters.no_regression] if parameters.no_regression is not None else []),
             *(["--patient", parameters.patient] if parameters.patient is not None else []),
             *(word for name in parameters.group_by for word in ("--group-by", name)),
             *(word for name in parameters.metric for word in ("--metric", name)),

@@ -34,6 +34,8 @@ _EVERYTHING = Parameters(
     case_names="index",
     max_failed="2%",
     require_one_class=True,
+    require=("iou.mean>=0.77", "recall[skin lesion]>0.8"),
+    no_regression="s3://runs/isic 1",
     patient="patient id",
     group_by=("sex", "age"),
     metric=("iou", "dice"),

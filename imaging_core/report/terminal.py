@@ -54,10 +54,17 @@ def summary(
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
         answer = "an empty mask" if constant.answer is None else repr(document["classes"][constant.answer])
         lines.append(f"lower than a constant answer: always {answer} scores {figure(constant.value)}")
+    lines += asked(document)
     lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
     for why, command in commands:
         lines += [why, f"  {command}"]
     return "\n".join(lines)
+
+
+def asked(document: Mapping[str, Any]) -> list[str]:
+    """What was asked of the figures, and whether it holds: ``holds   iou.mean>=0.77: …``, a line each."""
+    asked = [check for check in document.get("checks", ()) if check["kind"] in ("requirement", "no_regression")]
+    return [f"{'holds ' if check['holds'] else 'MISSED'}  {check['name']}: {check['says']}" for check in asked]
 
 
 def headline(document: Mapping[str, Any]) -> str:

@@ -11,8 +11,10 @@ from imaging_core.report import page
 from imaging_core.report.cost import Price
 from imaging_core.report.document import metrics_document
 from imaging_core.report.gallery import choose
+from imaging_core.report.gates import not_worse, required
 from imaging_core.report.pictures import draw
 from imaging_core.report.predictions import predictions_csv
+from imaging_core.report.regression import Regression
 from imaging_core.report.terminal import summary
 from imaging_core.report.timings import cached, read_run_record, read_timings
 from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
@@ -38,18 +40,28 @@ class Report:
 
 
 def write_report(
-    store: Store, merged: Merged, rules: Rules, price: Price | None = None, chosen: Collection[str] = ()
+    store: Store,
+    merged: Merged,
+    rules: Rules,
+    price: Price | None = None,
+    chosen: Collection[str] = (),
+    regression: Regression | None = None,
 ) -> Report:
     """Write ``predictions.csv``, both pages with their pictures, and last ``metrics.json``.
 
-    With the price of a shard's machine the pages say what the run cost. Pictures of an earlier report that this one
-    does not show are removed.
+    With the price of a shard's machine the pages say what the run cost, with ``regression`` how far it is from its
+    baseline. Pictures of an earlier report that this one does not show are removed.
 
     Raises:
-        UsageError: a name in ``chosen`` is not that of a metric of this task; nothing is written.
+        UsageError: a name in ``chosen``, or a figure in ``rules``, is none of this task; nothing is written.
     """
     verdict = judge(merged, rules)
-    document = metrics_document(merged, verdict, chosen)
+    document = metrics_document(merged, verdict, {*chosen, *(each.metric for each in rules.require)} if chosen else ())
+    verdict = verdict.with_checks(required(document, rules.require))
+    if regression is not None:
+        verdict = verdict.with_checks([not_worse(regression)])
+        document["baseline"] = regression.document()
+    document |= verdict.document()
     constant = baseline(merged.cases) if merged.cases is not None else None
     store.put(run.PREDICTIONS, predictions_csv(merged))
     recorded = store.exists(run.RUN)
