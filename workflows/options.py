@@ -44,8 +44,8 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result = parser.add_argument_group("the result")
     result.add_argument("--max-failed", type=_count_or_percentage, metavar="N|N%", help=_MAX_FAILED)
     result.add_argument("--require-one-class", action="store_true", default=None, help=_ONE_CLASS)
-    result.add_argument("--require", action="append", type=_requirement, metavar="EXPRESSION", help=_REQUIRE)
-    result.add_argument("--no-regression", type=location, metavar="RUN", help=_NO_REGRESSION)
+    result.add_argument("--require", action="append", type=_requirement, metavar="EXPRESSION", help=REQUIRE)
+    result.add_argument("--no-regression", type=location, metavar="RUN", help=NO_REGRESSION)
     result.add_argument("--patient", metavar="FEATURE", help=_PATIENT)
     result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
     result.add_argument("--metric", action="append", metavar="NAME", help=_METRIC)
@@ -69,11 +69,11 @@ _MAX_FAILED = (
     "how many cases may fail before the result is not acceptable (exit 1), a count or a percentage (default: 0)"
 )
 _ONE_CLASS = "results from different hardware or library versions are not acceptable"
-_REQUIRE = (
+REQUIRE = (
     "not acceptable (exit 1) unless it holds: 'iou.mean>=0.77', 'recall[lesion]>=0.8', names as in metrics.json; "
     "an undefined figure does not; repeat for more"
 )
-_NO_REGRESSION = (
+NO_REGRESSION = (
     "not acceptable when the figure that the report leads with, or a required one, is worse than that run's: the 95 %% "
     "interval of the paired difference, as compare gives it, lies wholly on the worse side"
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from imaging_core.report.regression import Regression
 from imaging_core.report.requirements import Requirement
-from imaging_core.report.verdict import Check
+from imaging_core.report.verdict import Check, Verdict
 
 NO_REGRESSION = "no regression"
 
@@ -27,3 +27,23 @@ def required(document: Mapping[str, Any], require: Sequence[Requirement]) -> lis
 def not_worse(regression: Regression) -> Check:
     """The check of a run beside its baseline."""
     return Check("no_regression", NO_REGRESSION, not regression.problems, regression.words())
+
+
+def judged_again(
+    document: Mapping[str, Any], require: Sequence[Requirement], regression: Regression | None
+) -> dict[str, Any]:
+    """The values of ``metrics.json`` with more that is asked of them; what was asked before stays asked.
+
+    Raises:
+        UsageError: no run of this task and these classes has a required figure.
+    """
+    checks = required(document, require) + ([not_worse(regression)] if regression else [])
+    anew = {check.name for check in checks}
+    before = [check for check in document.get("checks", ()) if check["name"] not in anew]
+    stays = all(check["holds"] for check in before) if "checks" in document else document["acceptable"]
+    return {
+        **document,
+        "acceptable": stays and all(check.holds for check in checks),
+        "checks": [*before, *Verdict(tuple(checks)).document()["checks"]],
+        **({"baseline": regression.document()} if regression else {}),
+    }
