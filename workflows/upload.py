@@ -78,7 +78,7 @@ def plan_upload(parameters: Parameters, inputs: Inputs, *, images: bool) -> Uplo
     """
     files: dict[str, Location] = {}
     root = Location.parse(parameters.run)
-    for name in ("allow_root", "cache", "no_regression"):
+    for name in ("allow_root", "cache"):
         given = getattr(parameters, name) or ()
         for text in (given,) if isinstance(given, str) else given:
             if Location.parse(text).scheme == FILE:
