@@ -49,11 +49,15 @@ def main(arguments: Sequence[str] | None) -> int:
 
 
 def _outputs(report: Report) -> dict[str, str | bytes]:
-    """What Argo's UI shows: the number of cases in each state, the headline figure, and the page with its pictures."""
+    """What Argo shows: cases in each state, the headline figure, how much slower than the mean the slowest shard was.
+
+    And the page with its pictures.
+    """
     cases = report.document["cases"]
     counts = {state: str(cases[state]) for state in ("expected", "done", "failed", "skipped", "missing")}
     pages = {f"report/{path}": data for path, data in report.ui.items()}
-    return {**counts, "metric": headline(report.document), **pages}
+    slowest = {} if report.balance is None else {"slowest": f"{report.balance.ratio:.3f}"}
+    return {**counts, "metric": headline(report.document), **slowest, **pages}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         "--outputs",
         type=Path,
         metavar="FOLDER",
-        help=f"{HELP}: expected, done, failed, skipped, missing, metric; and report/, the page as Argo shows it",
+        help=f"{HELP}: expected, done, failed, skipped, missing, metric, slowest; and report/, the page for Argo",
     )
     parser.add_argument(
         "--case-names",

@@ -16,7 +16,7 @@ from imaging_core.report.pictures import draw
 from imaging_core.report.predictions import predictions_csv
 from imaging_core.report.regression import Regression
 from imaging_core.report.terminal import summary
-from imaging_core.report.timings import cached, read_run_record, read_timings
+from imaging_core.report.timings import Balance, balance, cached, read_run_record, read_timings
 from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
 from imaging_core.report.view import Inputs, build
 from imaging_core.store import Store
@@ -30,12 +30,14 @@ class Report:
         verdict: whether the run is complete and acceptable.
         document: the values of ``metrics.json``.
         text: the same for a terminal.
+        balance: of the shards' times; None where none is known.
         ui: the page that Argo's artifact viewer shows, and its pictures: path below ``report/ui/`` to bytes.
     """
 
     verdict: Verdict
     document: Mapping[str, Any]
     text: str
+    balance: Balance | None
     ui: Mapping[str, bytes]
 
 
@@ -101,4 +103,5 @@ def write_report(
     store.put(run.METRICS, run.to_json(document))
     missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
     text = summary(document, verdict, constant, (merged.incomplete, missing), commands, cached(times))
-    return Report(verdict, document, text, {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()})
+    pages = {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()}
+    return Report(verdict, document, text, balance(times), pages)
