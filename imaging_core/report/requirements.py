@@ -84,7 +84,8 @@ class Requirement:
 
     def words(self, value: float | None) -> str:
         """The figure beside its limit, with as many digits as it takes to see on which side it is."""
+        asked = f"required {self.figure} {self.comparison} {self.limit:g}"
         if value is None:
-            return f"{self.figure} is undefined for these cases, required {self.comparison} {self.limit:g}"
+            return f"{asked}, undefined for these cases"
         shown = figures.figure(value) if self.holds(round(value, 4)) == self.holds(value) else repr(value)
-        return f"{self.figure} is {shown}, required {self.comparison} {self.limit:g}"
+        return f"{asked}, found {shown}"

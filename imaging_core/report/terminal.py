@@ -7,7 +7,7 @@ from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.registry import HEADLINE, titles
 from imaging_core.report.figures import figure, interval
 from imaging_core.report.measured import remarks
-from imaging_core.report.verdict import Verdict, plural
+from imaging_core.report.verdict import OF_FIGURES, Verdict, plural
 
 WIDTH = 28
 SHOWN = 20
@@ -55,7 +55,8 @@ def summary(
         answer = "an empty mask" if constant.answer is None else repr(document["classes"][constant.answer])
         lines.append(f"lower than a constant answer: always {answer} scores {figure(constant.value)}")
     lines += asked(document)
-    lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
+    problems = [check.says for check in verdict.checks if not check.holds and check.kind not in OF_FIGURES]
+    lines.append("; ".join(problems) or ("complete and acceptable" if verdict.acceptable else "not acceptable"))
     for why, command in commands:
         lines += [why, f"  {command}"]
     return "\n".join(lines)
@@ -63,7 +64,7 @@ def summary(
 
 def asked(document: Mapping[str, Any]) -> list[str]:
     """What was asked of the figures, and whether it holds: ``holds   iou.mean>=0.77: …``, a line each."""
-    asked = [check for check in document.get("checks", ()) if check["kind"] in ("requirement", "no_regression")]
+    asked = [check for check in document.get("checks", ()) if check["kind"] in OF_FIGURES]
     return [f"{'holds ' if check['holds'] else 'MISSED'}  {check['name']}: {check['says']}" for check in asked]
 
 

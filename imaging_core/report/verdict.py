@@ -9,6 +9,7 @@ from imaging_core.metrics.merge import Merged
 from imaging_core.report.requirements import Requirement
 
 CheckKind = Literal["complete", "failed", "one_class", "requirement", "no_regression"]
+OF_FIGURES: tuple[CheckKind, ...] = ("requirement", "no_regression")
 
 
 @dataclass(frozen=True, slots=True)

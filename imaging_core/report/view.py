@@ -19,7 +19,7 @@ from imaging_core.report.measured import measured_classes, remarks
 from imaging_core.report.pictures import Picture
 from imaging_core.report.regression import differences
 from imaging_core.report.timings import ShardTime, balance, cached
-from imaging_core.report.verdict import Verdict, plural
+from imaging_core.report.verdict import OF_FIGURES, Verdict, plural
 
 if TYPE_CHECKING:
     from imaging_core.report.plots import Plot
@@ -153,7 +153,7 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
 def _checks(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Every check, when more was asked than that few enough cases fail."""
     checks: Sequence[Mapping[str, Any]] = document["checks"]
-    return checks if any(check["kind"] in ("requirement", "no_regression") for check in checks) else []
+    return checks if any(check["kind"] in OF_FIGURES for check in checks) else []
 
 
 def _parameters(record: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -45,7 +45,7 @@ def test_what_is_asked_of_the_figures_decides_the_exit_code_and_is_named_everywh
     passed = {True: "passed", False: "failure"}
     assert verdicts(junit) == {name: passed[held] for name, held in holds.items()}
     assert "Complete, but not acceptable" in page
-    assert "MISSED  auroc.macro>1: auroc.macro is 0." in said.stderr
+    assert "MISSED  auroc.macro>1: required auroc.macro > 1, found 0." in said.stderr
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,8 @@ def test_each_requirement_is_named_with_its_figure_in_the_metrics_the_page_and_t
     }
     assert document["checks"][2]["value"] == accuracy
     printed = capsys.readouterr().out
-    assert f"holds   accuracy.mean>=0.2: accuracy.mean is {accuracy:.4f}, required >= 0.2" in printed
-    assert "MISSED  f1[cat]>0.999: f1[cat] is 0." in printed
+    assert f"holds   accuracy.mean>=0.2: required accuracy.mean >= 0.2, found {accuracy:.4f}" in printed
+    assert "MISSED  f1[cat]>0.999: required f1[cat] > 0.999, found 0." in printed
     page = (places / "before/run" / run.REPORT_PAGE).read_text()
     assert "Complete, but not acceptable" in page
     assert page.count('<span class="mark right">holds</span>') == 4

@@ -61,9 +61,9 @@ def _result(outcome: Outcome) -> Iterable[str]:
     )
     of_task = titles(metrics["task"])
     rows = [
-        (of_task[each], *(_cell(values.get(key), intervals.get(each, {}).get(key)) for key in COLUMNS))
-        for each, values in metrics["metrics"].items()
-        if each in of_task
+        (title, *(_cell(values.get(key), intervals.get(each, {}).get(key)) for key in COLUMNS))
+        for each, title in of_task.items()
+        if (values := metrics["metrics"].get(each))
     ]
     if cases["scored"]:
         yield _folded("Metrics", _table(("metric", *COLUMNS.values()), rows))

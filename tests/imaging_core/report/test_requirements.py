@@ -45,16 +45,16 @@ def test_anything_else_is_no_requirement_and_the_message_shows_one(text):
 @pytest.mark.parametrize(
     ("text", "holds", "words"),
     [
-        ("iou.mean>=0.77", False, "iou.mean is 0.7699999, required >= 0.77"),
-        ("iou.mean<0.77", True, "iou.mean is 0.7699999, required < 0.77"),
-        ("iou.macro>=0.5", True, "iou.macro is 0.5000, required >= 0.5"),
-        ("iou.macro>0.5", False, "iou.macro is 0.5000, required > 0.5"),
-        ("iou.macro<=0.5", True, "iou.macro is 0.5000, required <= 0.5"),
-        ("iou[a [b] >= c]>=0.3", False, "iou[a [b] >= c] is 0.2500, required >= 0.3"),
-        ("iou.pooled>=0", False, "iou.pooled is undefined for these cases, required >= 0"),
-        ("iou.pooled<=1", False, "iou.pooled is undefined for these cases, required <= 1"),
-        ("hd95.mean<=10", False, "hd95.mean is undefined for these cases, required <= 10"),
-        ("iou[other]>=0", False, "iou[other] is undefined for these cases, required >= 0"),
+        ("iou.mean>=0.77", False, "required iou.mean >= 0.77, found 0.7699999"),
+        ("iou.mean<0.77", True, "required iou.mean < 0.77, found 0.7699999"),
+        ("iou.macro>=0.5", True, "required iou.macro >= 0.5, found 0.5000"),
+        ("iou.macro>0.5", False, "required iou.macro > 0.5, found 0.5000"),
+        ("iou.macro<=0.5", True, "required iou.macro <= 0.5, found 0.5000"),
+        ("iou[a [b] >= c]>=0.3", False, "required iou[a [b] >= c] >= 0.3, found 0.2500"),
+        ("iou.pooled>=0", False, "required iou.pooled >= 0, undefined for these cases"),
+        ("iou.pooled<=1", False, "required iou.pooled <= 1, undefined for these cases"),
+        ("hd95.mean<=10", False, "required hd95.mean <= 10, undefined for these cases"),
+        ("iou[other]>=0", False, "required iou[other] >= 0, undefined for these cases"),
     ],
 )
 def test_an_undefined_figure_meets_no_limit_and_no_rounding_hides_on_which_side_one_is(text, holds, words):

@@ -59,7 +59,7 @@ def test_report_judges_a_run_by_more_and_both_pages_say_so(places, tmp_path, cap
         **{asked[0]: "passed", asked[1]: "failure", "no regression": "failure"},
     }
     assert page.startswith("## \u274c Complete, but not acceptable: synthetic, split test\n")
-    assert "auroc.macro is 0." in page.replace("\\", "")
+    assert "required auroc.macro > 0.99999, found 0." in page.replace("\\", "")
     assert re.search(r"\| worse \| Accuracy, per case \| 0\.\d{4} \| 0\.\d{4} \| -0\.\d{4} \| -0\.\d{4} to -0", page)
     assert "MISSED  no regression: compared with" in capsys.readouterr().out
 
