@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from imaging_core.errors import (
     EXIT_BUG,
@@ -27,6 +27,9 @@ from imaging_core.errors import (
 )
 from imaging_core.report.cost import Price
 from imaging_core.store import Location
+
+if TYPE_CHECKING:
+    from imaging_core.report.requirements import Requirement
 
 ARGPARSE_USAGE = 2
 
@@ -151,6 +154,18 @@ def price(text: str) -> Price:
     """What an hour costs, such as ``2.50 EUR``; argparse shows the error of anything else."""
     try:
         return Price.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def requirement(text: str) -> "Requirement":
+    """A limit for a figure, such as ``iou.mean>=0.77``; argparse shows the error of anything else."""
+    from imaging_core.report.requirements import (
+        Requirement,  # the metrics take half a second that most steps do not need
+    )
+
+    try:
+        return Requirement.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

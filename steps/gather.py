@@ -8,20 +8,22 @@ from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from imaging_core.metrics.merge import merge
 from imaging_core.report.parquet import check_parquet, predictions_parquet
+from imaging_core.report.regression import compare_with
 from imaging_core.report.terminal import headline
 from imaging_core.report.verdict import Rules
 from imaging_core.report.write import Report, write_report
 from imaging_core.store import Location, open_store
-from steps.command import count_or_percentage, price, run_step
+from steps.command import count_or_percentage, location, price, requirement, run_step
 from steps.outputs import HELP, write_outputs
 
 EPILOG = """\
 Example:
-  python -m steps.gather --run runs/isic --max-failed 2%
+  python -m steps.gather --run runs/isic --max-failed 2% --require 'iou.mean>=0.77' --no-regression runs/released
 
 Writes report/report.html, report/ui/index.html, report/predictions.csv and report/metrics.json below the run, also
 when the run is incomplete: the report then says what is missing. Exit code: 0 complete and acceptable, 1 written but
-incomplete or not acceptable, 65 the results cannot be trusted (a case twice, a damaged part, two models).
+incomplete or not acceptable, 64 there is no such metric or class, 65 the results cannot be trusted (a case twice, a
+damaged part, two models), or not be compared with the other run.
 """
 
 ASKED = ("max_failed", "require_one_class", "patient", "group_by", "metric")
@@ -36,11 +38,21 @@ def main(arguments: Sequence[str] | None) -> int:
     if options.parquet:
         check_parquet()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
-    rules = Rules(options.max_failed, options.require_one_class)
     asked = {name: getattr(options, name) for name in ASKED}
     tables = {run.PREDICTIONS_PARQUET: predictions_parquet(merged)} if options.parquet else {}
+    rules = Rules(options.max_failed, options.require_one_class, tuple(options.require or ()))
+    regression = None
+    if options.no_regression:
+        regression = compare_with(options.no_regression, merged, rules.require, options.patient)
     report = write_report(
-        store, merged, rules, options.price_per_hour, options.metric or (), asked=asked, tables=tables
+        store,
+        merged,
+        rules,
+        options.price_per_hour,
+        options.metric or (),
+        regression=regression,
+        asked=asked,
+        tables=tables,
     )
     print(report.text)
     print(f"report: {store.root.join(run.REPORT_PAGE).for_person()}")
@@ -49,11 +61,15 @@ def main(arguments: Sequence[str] | None) -> int:
 
 
 def _outputs(report: Report) -> dict[str, str | bytes]:
-    """What Argo's UI shows: the number of cases in each state, the headline figure, and the page with its pictures."""
+    """What Argo shows: cases in each state, the headline figure, how much slower than the mean the slowest shard was.
+
+    And the page with its pictures.
+    """
     cases = report.document["cases"]
     counts = {state: str(cases[state]) for state in ("expected", "done", "failed", "skipped", "missing")}
     pages = {f"report/{path}": data for path, data in report.ui.items()}
-    return {**counts, "metric": headline(report.document), **pages}
+    slowest = {} if report.balance is None else {"slowest": f"{report.balance.ratio:.3f}"}
+    return {**counts, "metric": headline(report.document), **slowest, **pages}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +91,21 @@ def _parser() -> argparse.ArgumentParser:
         "--require-one-class",
         action="store_true",
         help="not acceptable when the results come from more than one compute class",
+    )
+    parser.add_argument(
+        "--require",
+        action="append",
+        type=requirement,
+        metavar="EXPRESSION",
+        help="not acceptable unless it holds: 'iou.mean>=0.77', 'recall[lesion]>=0.8', names as in metrics.json; "
+        "an undefined figure does not; repeat for more",
+    )
+    parser.add_argument(
+        "--no-regression",
+        type=location,
+        metavar="RUN",
+        help="not acceptable when the figure that the report leads with, or a required one, is worse than that run's "
+        "on the cases that both scored: the 95 %% interval of the paired difference lies wholly on the worse side",
     )
     parser.add_argument(
         "--patient",
@@ -108,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         "--outputs",
         type=Path,
         metavar="FOLDER",
-        help=f"{HELP}: expected, done, failed, skipped, missing, metric; and report/, the page as Argo shows it",
+        help=f"{HELP}: expected, done, failed, skipped, missing, metric, slowest; and report/, the page for Argo",
     )
     parser.add_argument(
         "--case-names",

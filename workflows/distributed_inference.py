@@ -12,33 +12,27 @@ from hera.workflows.models import (
     ArchiveStrategy,
     Artifact,
     Backoff,
-    Counter,
     DAGTask,
-    Histogram,
-    MetricLabel,
     Metrics,
     NoneStrategy,
-    Prometheus,
     ValueFrom,
 )
 
 from imaging_core import run as layout
 from imaging_core.store import Location
 from imaging_core.store.location import S3
-from workflows import pod_fields
+from workflows import metrics, pod_fields
 from workflows.manifest import model
 from workflows.parameters import Parameters
 from workflows.pods import Pods, pair
 from workflows.retry import BACKOFF_FACTOR, BACKOFF_SECONDS, LIMIT, RETRY_EXPRESSION
 
 NAME = "distributed-inference"
-PROMETHEUS = NAME.replace("-", "_")
 OUTPUTS = "/tmp/outputs"  # noqa: S108 - a path in the pod; the local engine maps it to a private folder
 SHARD_ENDED = "infer.Succeeded || infer.Failed || infer.Errored"
 MEMORY = "2Gi"
 STORAGE = "1Gi"
 """Of split and gather."""
-SHARD_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 
 
 def distributed_inference(
@@ -87,7 +81,7 @@ def distributed_inference(
         inputs=[Parameter(name="shard")],
         outputs=[output("done"), output("failed"), output("seconds")],
         gpus=gpus,
-        metrics=_infer_metrics(gpus),
+        measured=metrics.of_infer(gpus),
         semaphore=pods.semaphore,
     )
     gather = _step(
@@ -98,15 +92,18 @@ def distributed_inference(
             *_given("run", "max-failed"),
             *("--case-names", parameters.case_names),
             *(["--require-one-class"] if parameters.require_one_class else []),
+            *(word for text in parameters.require for word in ("--require", text)),
+            *(["--no-regression", parameters.no_regression] if parameters.no_regression is not None else []),
             *(["--patient", parameters.patient] if parameters.patient is not None else []),
             *(word for name in parameters.group_by for word in ("--group-by", name)),
             *(word for name in parameters.metric for word in ("--metric", name)),
             *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
         ],
         outputs=[
-            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric")),
+            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric", "slowest")),
             *_report(parameters, pods),
         ],
+        measured=metrics.of_gather(),
     )
     values = {
         "dataset": parameters.dataset,
@@ -122,6 +119,7 @@ def distributed_inference(
         entrypoint="main",
         parallelism=parameters.parallelism,
         arguments=[Parameter(name=name, value=value) for name, value in values.items()],
+        metrics=metrics.of_workflow(),
         templates=[_pipeline(split, infer, gather, missing), *([split] if missing is None else []), infer, gather],
         **pod_fields.workflow_fields(pods, labels),
     )
@@ -155,7 +153,7 @@ def _step(
     module: str | None = None,
     inputs: Sequence[Parameter] = (),
     gpus: int = 0,
-    metrics: Metrics | None = None,
+    measured: Metrics | None = None,
     semaphore: str | None = None,
 ) -> Container:
     threads = str(parameters.threads_per_step)
@@ -192,7 +190,7 @@ def _step(
             backoff=model(Backoff, duration=f"{BACKOFF_SECONDS}s", factor=str(BACKOFF_FACTOR)),
             affinity=pod_fields.other_node() if pods.retry_other_node else None,
         ),
-        metrics=metrics,
+        metrics=measured,
         synchronization=pod_fields.semaphore(semaphore) if semaphore else None,
         **pod_fields.template_fields(pods, Location.parse(parameters.run), storage=storage, gpus=gpus),
     )
@@ -218,31 +216,6 @@ def _report(parameters: Parameters, pods: Pods) -> list[Artifact]:
             s3=pod_fields.s3_object(pods, run.join(layout.REPORT_UI)),
         )
     ]
-
-
-def _infer_metrics(gpus: int) -> Metrics:
-    """For Prometheus, by Argo's controller: cases done and failed, seconds per shard, seconds that GPUs were held.
-
-    Argo's own duration counts from when a pod was asked for, and so the waiting for a GPU, too; the step's does not.
-    """
-    done, failed = (
-        _counter(f"cases_{state}", f"Cases {state}, by shard that ended", f"{{{{outputs.parameters.{state}}}}}")
-        for state in ("done", "failed")
-    )
-    seconds = model(
-        Prometheus,
-        name=f"{PROMETHEUS}_shard_seconds",
-        help="Duration of a shard, waiting for its pod included",
-        labels=[model(MetricLabel, key="status", value="{{status}}")],
-        histogram=model(Histogram, value="{{duration}}", buckets=list(SHARD_SECONDS)),
-    )
-    seconds_held = f"{{{{=asFloat(outputs.parameters.seconds) * {gpus}}}}}"
-    held = _counter("gpu_seconds", "Seconds for which GPUs were held by shards that ended", seconds_held)
-    return model(Metrics, prometheus=[done, failed, seconds, *([held] if gpus else [])])
-
-
-def _counter(name: str, words: str, value: str, when: str | None = "{{status}} == Succeeded") -> Prometheus:
-    return model(Prometheus, name=f"{PROMETHEUS}_{name}", help=words, when=when, counter=model(Counter, value=value))
 
 
 def _given(*names: str) -> list[str]:

@@ -7,14 +7,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
 from steps.command import run_command
-from workflows.distributed_inference import distributed_inference
+from workflows.distributed_inference import NAME, distributed_inference
 from workflows.manifest import to_manifest, to_yaml
 from workflows.parameters import Parameters
 from workflows.pods import Pods
 
-FOLDER = Path(__file__).parents[1] / "tests" / "workflows" / "golden"
+PROJECT = Path(__file__).parents[1]
+FOLDER = PROJECT / "tests" / "workflows" / "golden"
+MONITORING = PROJECT / "manifests" / "monitoring"
 
 _PODS = Pods(image="registry.example.org/imaging:1.0")
 _ISIC = Parameters(
@@ -34,6 +38,8 @@ _EVERYTHING = Parameters(
     case_names="index",
     max_failed="2%",
     require_one_class=True,
+    require=("iou.mean>=0.77", "recall[skin lesion]>0.8"),
+    no_regression="s3://runs/isic 1",
     patient="patient id",
     group_by=("sex", "age"),
     metric=("iou", "dice"),
@@ -84,22 +90,34 @@ def golden() -> dict[str, str]:
     return {name: to_yaml(to_manifest(workflow)) for name, workflow in workflows.items()}
 
 
+def prometheus_rule() -> str:
+    """The alarms of ``rules.yaml``, as the Prometheus operator reads them."""
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/name": NAME}},
+        "spec": yaml.safe_load((MONITORING / "rules.yaml").read_text()),
+    }
+    return "# Made from rules.yaml by `python -m workflows.golden`.\n" + to_yaml(rule)
+
+
 def main(arguments: Sequence[str] | None) -> int:
     """Write the files, or say which of them are out of date."""
     parser = argparse.ArgumentParser(prog="python -m workflows.golden", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
     checking = parser.parse_args(arguments).check
-    wanted = golden()
-    there = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
-    changed = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
-    for name in changed:
+    rule = MONITORING / "prometheusrule.yaml"
+    wanted = {FOLDER / name: text for name, text in golden().items()} | {rule: prometheus_rule()}
+    there = {path: path.read_text() for path in (*FOLDER.glob("*.yaml"), rule) if path.exists()}
+    changed = sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
+    for path in changed:
         if checking:
-            print(f"{FOLDER / name}: out of date; run python -m workflows.golden and look at the difference")
-        elif name in wanted:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            (FOLDER / name).write_text(wanted[name])
+            print(f"{path}: out of date; run python -m workflows.golden and look at the difference")
+        elif path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path])
         else:
-            (FOLDER / name).unlink()
+            path.unlink()
     return EXIT_NOT_ACCEPTABLE if checking and changed else EXIT_DONE
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from imaging_core.errors import InferenceError
 from imaging_core.inference.dicom_results.asked import DicomResults
 from imaging_core.store import Location
-from steps.command import count_or_percentage, distance, positive, price
+from steps.command import count_or_percentage, distance, positive, price, requirement
 from workflows.parameters import CaseNames, Device, Parameters, Policy
 
 OWN_COMMAND = "python -m workflows.distributed_inference"
@@ -45,6 +45,8 @@ def add_options(parser: argparse.ArgumentParser, *, run: str, shards: str, paral
     result = parser.add_argument_group("the result")
     result.add_argument("--max-failed", type=_count_or_percentage, metavar="N|N%", help=_MAX_FAILED)
     result.add_argument("--require-one-class", action="store_true", default=None, help=_ONE_CLASS)
+    result.add_argument("--require", action="append", type=_requirement, metavar="EXPRESSION", help=REQUIRE)
+    result.add_argument("--no-regression", type=location, metavar="RUN", help=NO_REGRESSION)
     result.add_argument("--patient", metavar="FEATURE", help=_PATIENT)
     result.add_argument("--group-by", action="append", metavar="FEATURE", help=_GROUP_BY)
     result.add_argument("--metric", action="append", metavar="NAME", help=_METRIC)
@@ -71,6 +73,14 @@ _MAX_FAILED = (
     "how many cases may fail before the result is not acceptable (exit 1), a count or a percentage (default: 0)"
 )
 _ONE_CLASS = "results from different hardware or library versions are not acceptable"
+REQUIRE = (
+    "not acceptable (exit 1) unless it holds: 'iou.mean>=0.77', 'recall[lesion]>=0.8', names as in metrics.json; "
+    "an undefined figure does not; repeat for more"
+)
+NO_REGRESSION = (
+    "not acceptable when the figure that the report leads with, or a required one, is worse than that run's: the 95 %% "
+    "interval of the paired difference, as compare gives it, lies wholly on the worse side"
+)
 _PATIENT = "the feature that names a case's patient: 95 %% intervals then draw whole patients, not cases"
 _GROUP_BY = "metrics also by the values of this feature, such as sex, age or scanner; repeat for more"
 _METRIC = "only this metric and the one that the report leads with, by its name in metrics.json; repeat for more"
@@ -117,3 +127,4 @@ def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
 
 _count_or_percentage = _checked(count_or_percentage)
 _price = _checked(price)
+_requirement = _checked(requirement)

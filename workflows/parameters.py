@@ -12,7 +12,10 @@ CaseNames = Literal["file", "index"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-ADDED = {"patient", "group_by", "metric", "price_per_hour", "surface_distances", "lesions", "dicom_results"}
+ADDED = {
+    *("patient", "group_by", "metric", "price_per_hour", "surface_distances", "lesions"),
+    *("dicom_results", "require", "no_regression"),
+}
 """Parameters that records of the first version lack: they ran without."""
 
 
@@ -34,6 +37,8 @@ class Parameters:
         case_names: whether reports name cases by file or by index only.
         max_failed: how many cases may fail, a count (``5``) or a percentage (``2%``).
         require_one_class: whether results of mixed compute classes are an error.
+        require: limits that figures must meet, such as ``iou.mean>=0.77``.
+        no_regression: full location of an earlier run that this one may not be worse than; None for none.
         patient: the feature that names a case's patient, for intervals; None when cases stand for themselves.
         group_by: the features by which metrics are wanted.
         metric: names of the metrics that are wanted; all when it is empty.
@@ -65,6 +70,8 @@ class Parameters:
     case_names: CaseNames = "file"
     max_failed: str = "0"
     require_one_class: bool = False
+    require: tuple[str, ...] = ()
+    no_regression: str | None = None
     patient: str | None = None
     group_by: tuple[str, ...] = ()
     metric: tuple[str, ...] = ()

@@ -23,7 +23,10 @@ from workflows.state import RunState, read_state
 RUNS = "runs"
 
 # May differ from what run.json says: when and how often work is done, and how its result is judged, not what is done.
-CHANGEABLE = {"parallelism", "retry_failed", "max_failed", "cache", "patient", "group_by", "metric", "price_per_hour"}
+CHANGEABLE = {
+    *("parallelism", "retry_failed", "cache"),
+    *("max_failed", "require", "no_regression", "patient", "group_by", "metric", "price_per_hour"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,9 @@ def _check_bucket(parameters: Parameters) -> None:
             f"--run {parameters.run}: pods of a cluster write to a bucket; give s3://bucket/key "
             f"({options.OWN_COMMAND} run works on this machine's disk)"
         )
+    baseline = parameters.no_regression
+    if baseline is not None and Location.parse(baseline).scheme == FILE:
+        raise UsageError(f"--no-regression {baseline}: pods cannot see this machine's folders; give s3://bucket/key")
 
 
 def _with_environment(given: Mapping[str, Any]) -> dict[str, Any]:

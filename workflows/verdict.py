@@ -6,7 +6,7 @@ from typing import Any
 from imaging_core.errors import DataError
 from imaging_core.metrics.registry import titles
 from imaging_core.report.measured import remarks
-from imaging_core.report.terminal import headline_interval
+from imaging_core.report.terminal import asked, headline_interval
 
 COLUMNS = {"mean": "per case", "pooled": "pooled", "macro": "macro"}
 
@@ -18,7 +18,10 @@ def verdict(metrics: Mapping[str, Any]) -> list[str]:
         DataError: these are not metrics of this version.
     """
     try:
-        return [_sentence(metrics), *_remarks(metrics), "", *_table(metrics), *remarks(metrics)]
+        return [
+            *(_sentence(metrics), *_remarks(metrics), ""),
+            *(*_table(metrics), *remarks(metrics), *([""] if asked(metrics) else []), *asked(metrics)),
+        ]
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"report/metrics.json is not what this version writes ({error!r}); gather again") from error
 

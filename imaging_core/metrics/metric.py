@@ -22,6 +22,7 @@ class Metric(Generic[Columns]):
         compute: a pure function of the scored cases.
         spread: its figures of other draws of the cases.
         collected: whether the cases were measured for it; None of a metric that needs no more than every run has.
+        lower_is_better: as of an error or a distance.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Metric(Generic[Columns]):
     compute: Callable[[Columns], Values]
     spread: Callable[[Columns, Resamples], Spread]
     collected: Callable[[Columns], bool] | None = None
+    lower_is_better: bool = False
 
     def applies(self, cases: Columns) -> bool:
         """Whether the metric is computed of these cases; no report mentions one that is not."""

@@ -112,6 +112,7 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         "Squared difference of the predicted probabilities and the truth: 0 is best.",
         calibration.brier,
         intervals.of_case_values(calibration.brier_per_case),
+        lower_is_better=True,
     ),
     Metric(
         "log_loss",
@@ -119,6 +120,7 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         "What the truth surprises the model by: 0 is best, and being sure and wrong costs most.",
         calibration.log_loss,
         intervals.of_case_values(calibration.log_loss_per_case),
+        lower_is_better=True,
     ),
     Metric(
         "calibration_error",
@@ -126,6 +128,7 @@ CLASSIFICATION: tuple[Metric[ClassificationCases], ...] = (
         "How far the predicted probabilities are from how often they come true: 0 is best.",
         calibration.calibration_error,
         intervals.calibration_error,
+        lower_is_better=True,
     ),
 )
 
@@ -192,6 +195,7 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         "How much larger or smaller the predicted area is than the true one, relative to it: 0 is best.",
         segmentation.volume_difference,
         intervals.of_overlap(counts.volume_difference, empty="skip", one_sided=math.nan),
+        lower_is_better=True,
     ),
     Metric(
         "hd95",
@@ -200,6 +204,7 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         surface.hd95,
         surface.distances_spread(surface.HD95),
         surface.measured,
+        lower_is_better=True,
     ),
     Metric(
         "assd",
@@ -208,6 +213,7 @@ SEGMENTATION: tuple[Metric[SegmentationCases], ...] = (
         surface.assd,
         surface.distances_spread(surface.ASSD),
         surface.measured,
+        lower_is_better=True,
     ),
     Metric(
         "nsd",

@@ -6,14 +6,14 @@ from typing import Any
 
 from imaging_core.metrics.comparison import Comparison, Difference, PairedTest
 from imaging_core.metrics.registry import HEADLINE, titles
-from imaging_core.report.figures import figure
+from imaging_core.report.figures import difference, difference_interval, figure
 from imaging_core.report.page import comparison_page
 
 SHOWN = 20
 """Cases that changed most."""
 
 SURE = 0.05
-_AGGREGATIONS = {"mean": "per case", "pooled": "pooled", "macro": "macro"}
+AGGREGATIONS = {"mean": "per case", "pooled": "pooled", "macro": "macro"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +122,11 @@ def _rows(found: Comparison) -> list[dict[str, Any]]:
     of_metric = titles(found.task)
     return [
         {
-            "title": f"{of_metric[each.metric]}, {_AGGREGATIONS[each.aggregation]}",
+            "title": f"{of_metric[each.metric]}, {AGGREGATIONS[each.aggregation]}",
             "first": figure(each.first),
             "second": figure(each.second),
-            "difference": f"{each.difference:+.4f}" if each.difference else "0",
-            "interval": f"{each.interval.low:+.4f} to {each.interval.high:+.4f}" if each.interval else "",
+            "difference": difference(each.difference),
+            "interval": difference_interval(each.interval.low, each.interval.high) if each.interval else "",
             "sure": _sure(each),
         }
         for each in found.differences

@@ -32,7 +32,9 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
     has for each scored class ``support`` (scored cases whose truth has it), its confusion ``tp``, ``fp``, ``fn``,
     ``tn`` (cases of a classification, pixels of a segmentation) and the metrics that exist per class. ``confusion``
     (one label per case only): true class down, predicted class across. ``empty_policy`` (segmentation only): what a
-    class is worth in a case where neither truth nor prediction has it. ``surface`` and ``lesions``: see
+    class is worth in a case where neither truth nor prediction has it. ``checks`` says what was asked of the run and
+    whether it holds; beside a baseline ``baseline`` has the differences
+    (:class:`~imaging_core.report.regression.Regression`). ``surface`` and ``lesions``: see
     :func:`~imaging_core.report.measured.measured_document`; metrics that a run did not measure, and those
     that are not ``chosen`` (names; none means all), are not there at all.
 
@@ -53,8 +55,7 @@ def metrics_document(merged: Merged, verdict: Verdict, chosen: Collection[str] =
         "task": task,
         "kind": model.card.output.kind if model else None,
         "classes": list(columns.classes if columns else index.dataset.classes),
-        "complete": verdict.complete,
-        "acceptable": verdict.acceptable,
+        **verdict.document(),
         "policy": index.policy,
         "split": index.split,
         "dataset": {

@@ -44,6 +44,16 @@ def _short(value: float, decimals: int) -> str:
     return f"{value:.0e}" if 0 < abs(value) < 0.5 * 10**-decimals else f"{value:.{decimals}f}"
 
 
+def difference(value: float) -> str:
+    """With its sign: ``+0.0123``; ``0`` of nothing."""
+    return f"{value:+.4f}" if value else "0"
+
+
+def difference_interval(low: float | None, high: float | None) -> str:
+    """``-0.0200 to +0.0100``; empty where it is not known."""
+    return "" if low is None or high is None else f"{low:+.4f} to {high:+.4f}"
+
+
 def percent(share: float) -> str:
     """One decimal, never rounded to look like none or all."""
     if 0 < share < 0.0005:

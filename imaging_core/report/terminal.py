@@ -7,7 +7,7 @@ from imaging_core.metrics.baseline import Baseline
 from imaging_core.metrics.registry import HEADLINE, titles
 from imaging_core.report.figures import figure, interval
 from imaging_core.report.measured import remarks
-from imaging_core.report.verdict import Verdict, plural
+from imaging_core.report.verdict import OF_FIGURES, Verdict, plural
 
 WIDTH = 28
 SHOWN = 20
@@ -54,10 +54,18 @@ def summary(
     if constant and (document["metrics"][name][aggregation] or 0) < constant.value:
         answer = "an empty mask" if constant.answer is None else repr(document["classes"][constant.answer])
         lines.append(f"lower than a constant answer: always {answer} scores {figure(constant.value)}")
-    lines.append("; ".join(verdict.problems) if verdict.problems else "complete and acceptable")
+    lines += asked(document)
+    problems = [check.says for check in verdict.checks if not check.holds and check.kind not in OF_FIGURES]
+    lines.append("; ".join(problems) or ("complete and acceptable" if verdict.acceptable else "not acceptable"))
     for why, command in commands:
         lines += [why, f"  {command}"]
     return "\n".join(lines)
+
+
+def asked(document: Mapping[str, Any]) -> list[str]:
+    """What was asked of the figures, and whether it holds: ``holds   iou.mean>=0.77: …``, a line each."""
+    asked = [check for check in document.get("checks", ()) if check["kind"] in OF_FIGURES]
+    return [f"{'holds ' if check['holds'] else 'MISSED'}  {check['name']}: {check['says']}" for check in asked]
 
 
 def headline(document: Mapping[str, Any]) -> str:

@@ -17,8 +17,9 @@ from imaging_core.report.cost import Price, spent
 from imaging_core.report.gallery import Group
 from imaging_core.report.measured import measured_classes, remarks
 from imaging_core.report.picture import Picture
+from imaging_core.report.regression import differences
 from imaging_core.report.timings import ShardTime, balance, cached
-from imaging_core.report.verdict import Verdict, plural
+from imaging_core.report.verdict import OF_FIGURES, Verdict, plural
 
 if TYPE_CHECKING:
     from imaging_core.report.plots import Plot
@@ -79,6 +80,9 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "parameters": _parameters(inputs.record),
         "again": again(_map(inputs.record, "parameters"), _map(inputs.record, "pods"), inputs.location),
         "commands": inputs.commands,
+        "checks": _checks(document),
+        "baseline": document.get("baseline"),
+        "differences": differences(document),
         "cases": document["cases"],
         "completeness": _completeness(document["cases"]),
         "missing": _missing(merged),
@@ -144,6 +148,12 @@ def _verdict(inputs: Inputs) -> dict[str, Any]:
             "better": value is not None and value < constant.value,
         },
     }
+
+
+def _checks(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Every check, when more was asked than that few enough cases fail."""
+    checks: Sequence[Mapping[str, Any]] = document["checks"]
+    return checks if any(check["kind"] in OF_FIGURES for check in checks) else []
 
 
 def _parameters(record: Mapping[str, Any]) -> list[tuple[str, str]]:

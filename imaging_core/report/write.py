@@ -12,10 +12,12 @@ from imaging_core.report import page
 from imaging_core.report.cost import Price
 from imaging_core.report.document import metrics_document
 from imaging_core.report.gallery import choose
+from imaging_core.report.gates import not_worse, required
 from imaging_core.report.pictures import draw
 from imaging_core.report.predictions import predictions_csv
+from imaging_core.report.regression import Regression
 from imaging_core.report.terminal import summary
-from imaging_core.report.timings import cached, read_run_record, read_timings
+from imaging_core.report.timings import Balance, balance, cached, read_run_record, read_timings
 from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
 from imaging_core.report.view import Inputs, build
 from imaging_core.store import Store
@@ -29,12 +31,14 @@ class Report:
         verdict: whether the run is complete and acceptable.
         document: the values of ``metrics.json``.
         text: the same for a terminal.
+        balance: of the shards' times; None where none is known.
         ui: the page that Argo's artifact viewer shows, and its pictures: path below ``report/ui/`` to bytes.
     """
 
     verdict: Verdict
     document: Mapping[str, Any]
     text: str
+    balance: Balance | None
     ui: Mapping[str, bytes]
 
 
@@ -45,20 +49,26 @@ def write_report(
     price: Price | None = None,
     chosen: Collection[str] = (),
     *,
+    regression: Regression | None = None,
     asked: Mapping[str, Any] | None = None,
     tables: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Write ``predictions.csv``, both pages with their pictures, the provenance record, and last ``metrics.json``.
 
-    With the price of a shard's machine the pages say what the run cost. Pictures of an earlier report that this one
-    does not show are removed. ``asked`` are the options by which the metrics can be computed again, for the
-    provenance; ``tables`` are further files: key below the run to bytes.
+    With the price of a shard's machine the pages say what the run cost, with ``regression`` how far it is from its
+    baseline. Pictures of an earlier report that this one does not show are removed. ``asked`` are the options by which
+    the metrics can be computed again, for the provenance; ``tables`` are further files: key below the run to bytes.
 
     Raises:
-        UsageError: a name in ``chosen`` is not that of a metric of this task; nothing is written.
+        UsageError: a name in ``chosen``, or a figure in ``rules``, is none of this task; nothing is written.
     """
     verdict = judge(merged, rules)
-    document = metrics_document(merged, verdict, chosen)
+    document = metrics_document(merged, verdict, {*chosen, *(each.metric for each in rules.require)} if chosen else ())
+    verdict = verdict.with_checks(required(document, rules.require))
+    if regression is not None:
+        verdict = verdict.with_checks([not_worse(regression)])
+        document["baseline"] = regression.document()
+    document |= verdict.document()
     constant = baseline(merged.cases) if merged.cases is not None else None
     report = {run.PREDICTIONS: predictions_csv(merged), **(tables or {})}
     recorded = store.exists(run.RUN)
@@ -101,4 +111,5 @@ def write_report(
     store.put(run.METRICS, metrics)
     missing = [merged.expected.id(row) for row in merged.rows("missing").tolist()]
     text = summary(document, verdict, constant, (merged.incomplete, missing), commands, cached(times))
-    return Report(verdict, document, text, {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()})
+    pages = {key.removeprefix(run.REPORT_UI): data for key, data in ui.items()}
+    return Report(verdict, document, text, balance(times), pages)

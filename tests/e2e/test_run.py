@@ -16,9 +16,36 @@ import yaml
 from PIL import Image
 
 from tests import small_run
+from tests.workflows.ci.junit_rules import verdicts
 
 INPUTS = ("--dataset", "data/cells.yml", "--model", "model")
 DONE = ("run.json", "shards/index.json", "results/000/summary.json", "report/report.html", "report/metrics.json")
+
+
+@pytest.fixture(scope="module")
+def gated(workplace, clean):
+    """The clean run, gathered again with more asked of it: what the command said, and its pages."""
+    again = workplace.folder / "runs/gated"
+    shutil.copytree(workplace.folder / "runs/clean", again)
+    asked = ("--require", "accuracy.mean>=0", "--require", "auroc.macro>1", "--no-regression", "runs/clean")
+    pages = ("--junit", "junit.xml", "--markdown", "summary.md")
+    said = workplace.call("run", "--resume", "runs/gated", *asked, *pages, "--json")
+    return said, (workplace.folder / "junit.xml").read_bytes(), (workplace.folder / "summary.md").read_text()
+
+
+def test_what_is_asked_of_the_figures_decides_the_exit_code_and_is_named_everywhere(gated):
+    said, junit, page = gated
+    result = json.loads(said.stdout)
+    holds = {check["name"]: check["holds"] for check in result["metrics"]["checks"]}
+    assert (said.returncode, result["exit_code"], result["failures"]) == (1, 1, [])
+    assert holds == {
+        **{"complete": True, "failed cases": True},
+        **{"accuracy.mean>=0": True, "auroc.macro>1": False, "no regression": True},
+    }
+    passed = {True: "passed", False: "failure"}
+    assert verdicts(junit) == {name: passed[held] for name, held in holds.items()}
+    assert "Complete, but not acceptable" in page
+    assert "MISSED  auroc.macro>1: required auroc.macro > 1, found 0." in said.stderr
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 
 from imaging_core.errors import ConfigurationError, DataError, MissingError, UsageError
 from imaging_core.models.card import Architecture, Card, Input, Output, Weights, write_card
+from steps import split_yaml
 from workflows.command_line import parser
 from workflows.parameters import ADDED
 from workflows.request import default_run, new_run, resumed_run
@@ -90,6 +91,12 @@ def test_the_run_is_named_after_the_dataset_and_the_time(place, request_of):
         (("--dataset", "cells.yml", "--model", "none"), DataError, "none: no model bundle here"),
         (("--dataset", "cells.yml", "--model", "empty"), DataError, "weights.safetensors is missing"),
         (("--dataset", "cells.yml", "--model", "cells.yml"), DataError, "no model bundle here"),
+        ((*NEW, "--require", "accuracy.mean>1"), UsageError, "no metric of a segmentation; there are iou, dice, "),
+        ((*NEW, "--require", "iou[dog]>=0"), UsageError, "the model has no class 'dog'; its classes are cell"),
+        ((*NEW, "--require", "hd95.mean<5"), UsageError, "hd95.mean<5: is measured with --surface-distances only"),
+        ((*NEW, "--require", "lesion_f1.mean>0"), UsageError, "is measured with --lesions only; add it"),
+        ((*NEW, "--no-regression", "model"), MissingError, "model: holds no run"),
+        ((*NEW, "--no-regression", "r"), UsageError, "is this run itself"),
         (
             (*NEW, "--cache", "https://example.org/c"),
             ConfigurationError,
@@ -151,6 +158,15 @@ def test_a_resumed_run_does_what_it_was_asked_at_first(place, request_of):
 
     assert resumed.parameters == begun.parameters
     assert resumed.missing is None
+
+
+def test_a_baseline_is_a_run_of_the_same_dataset_file(place, request_of):
+    for name in ("cells", "others"):
+        Path(f"{name}.yml").write_text(f"name: {name}\nimages: [a.png, b.png, c.png]\nsplit: {{test: [0, 2]}}\n")
+        assert split_yaml.main(["--dataset", f"{name}.yml", "--split", "test", "--shards", "1", "--run", name]) == 0
+    assert request_of(*NEW, "--run", "r", "--no-regression", "cells").parameters.no_regression == f"{place}/cells"
+    with pytest.raises(DataError, match=r"others: is of another dataset file than .*cells\.yml"):
+        request_of(*NEW, "--run", "s", "--no-regression", "others")
 
 
 def test_how_much_at_once_and_what_is_acceptable_may_change(place, request_of):

@@ -1,7 +1,9 @@
 """What is said of a workflow that has ended: what failed and why, the verdict, and what to type next."""
 
+import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +11,8 @@ from rich.console import Console
 from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE, InferenceError
 from imaging_core.store import Location, open_store
+from workflows.ci.outcome import Outcome, StepFailure, failed_cases
+from workflows.ci.write import write_ci_files
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.follow import doing, exit_code
 from workflows.cluster.logs import kept_lines
@@ -20,13 +24,14 @@ from workflows.state import read_metrics
 from workflows.verdict import verdict
 
 
-def conclude(api: WorkflowApi, state: WorkflowState, console: Console, *, as_json: bool) -> int:
-    """Say how a workflow ended; the exit code says it too."""
+def conclude(api: WorkflowApi, state: WorkflowState, console: Console, arguments: argparse.Namespace) -> int:
+    """Say how a workflow ended, in the form that the command line asks for; the exit code says it too."""
     code = exit_code(state)
     root = Location.parse(state.parameters["run"])
+    failed = _failures(api, state)
     failures = [
         {"step": node.name, "exit_code": node.exit_code, "attempts": node.attempts, "message": words}
-        for node, words in _failures(api, state)
+        for node, words in failed
     ]
     metrics, unread = _metrics(root, state)
     for failure in failures:
@@ -34,7 +39,18 @@ def conclude(api: WorkflowApi, state: WorkflowState, console: Console, *, as_jso
         console.print(
             "\n".join(f"  {line}" for line in str(failure["message"]).splitlines()), markup=False, soft_wrap=True
         )
-    if as_json:
+    ended = Outcome(
+        run=root.for_person(),
+        exit_code=code,
+        seconds=(state.ended - state.created).total_seconds() if state.ended and state.created else None,
+        metrics=metrics,
+        failures=[StepFailure(node.name, node.exit_code, words) for node, words in failed],
+        report=link(root.join(run.REPORT_PAGE)) if metrics else None,
+        workflow=state.name,
+        link=api.link(state.name),
+    )
+    write_ci_files(arguments, lambda: replace(ended, failed=failed_cases(open_store(root), metrics)))
+    if arguments.json:
         summary = {
             "workflow": state.name,
             "namespace": api.namespace,
@@ -52,8 +68,8 @@ def conclude(api: WorkflowApi, state: WorkflowState, console: Console, *, as_jso
     elif unread:
         lines.append(f"The report could not be read from here ({unread}).")
     stopped = {"Stop": "was stopped", "Terminate": "was terminated"}.get(state.shutdown)
-    ended = stopped or ("is done" if code == EXIT_DONE else f"ended with exit code {code} ({state.phase})")
-    lines.append(f"Workflow {state.name} {ended}.")
+    words = stopped or ("is done" if code == EXIT_DONE else f"ended with exit code {code} ({state.phase})")
+    lines.append(f"Workflow {state.name} {words}.")
     if code != EXIT_DONE and not (metrics and metrics["complete"]):
         lines += ["When the cause is mended, continue with:", f"  {OWN_COMMAND} resume {root} -n {api.namespace}"]
     print("\n".join(lines))

@@ -8,7 +8,7 @@ from workflows import pod_options
 from workflows.cluster.connection import connect
 from workflows.cluster.names import OURS, complete, is_location
 from workflows.cluster.nodes import ENDED
-from workflows.commands.submit import add_submission_options, submit
+from workflows.commands.submit import add_submission_options, check_waiting, submit
 from workflows.options import OWN_COMMAND, add_options
 from workflows.submission import resumed_submission, run_of
 
@@ -41,6 +41,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def main(arguments: argparse.Namespace) -> int:
     """Find the run, make sure that nobody is at work on it, and submit the rest."""
+    check_waiting(arguments)
     api = connect(arguments.namespace)
     if not is_location(arguments.resume):
         arguments.resume = run_of(api.get(complete(api, arguments.resume)))

@@ -24,6 +24,9 @@ from imaging_core.report.stages import profile, read_stages
 from imaging_core.report.timings import cached, read_timings
 from imaging_core.store.base import Store
 from imaging_core.store.location import FILE
+from workflows.ci.outcome import Outcome as Ended
+from workflows.ci.outcome import StepFailure, failed_cases
+from workflows.ci.write import add_ci_options, write_ci_files
 from workflows.display import Display
 from workflows.distributed_inference import distributed_inference
 from workflows.exit_codes import of_failed
@@ -46,12 +49,14 @@ examples:
   %(prog)s --dataset data/isic.yml --model models/unet --shards 8
       the test split in 8 shards, one at a time per GPU, or else per core
   %(prog)s --dataset data/isic.yml --model models/unet --run runs/isic-1 --parallelism 2 --threads-per-step 4
+  %(prog)s --dataset data/isic.yml --model models/unet --require 'iou.mean>=0.77' --no-regression runs/isic-1 \\
+      --junit verdict.xml --markdown summary.md
   %(prog)s --resume runs/isic-1
       what is missing, with the options that the run was begun with
 
 exit codes:
-  0 done; 1 finished, but incomplete or too many cases failed; 64 usage; 65 bad data; 75 temporary: resume later;
-  78 configuration; 130 Ctrl-C; 143 SIGTERM
+  0 done; 1 finished, but incomplete, too many cases failed, or what was asked of the figures does not hold; 64 usage;
+  65 bad data; 75 temporary: resume later; 78 configuration; 130 Ctrl-C; 143 SIGTERM
 """
 
 
@@ -74,6 +79,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         shards="default: as many as run at once",
         parallelism="default: one per GPU, else cores / threads",
     )
+    add_ci_options(parser)
     parser.set_defaults(main=main)
 
 
@@ -99,6 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
         out = sys.stdout
     for line in _conclusion(request, outcome, code, seconds, metrics):
         print(line, file=out)
+    write_ci_files(arguments, lambda: _ended(request, code, seconds, found, metrics))
     return code
 
 
@@ -163,6 +170,22 @@ def _conclusion(
     if metrics is None or not metrics["complete"]:
         lines += ["When the cause is mended, continue with:", f"  {request.resume}"]
     return lines
+
+
+def _ended(
+    request: Request, code: int, seconds: float, found: list[Failure], metrics: Mapping[str, Any] | None
+) -> Ended:
+    return Ended(
+        run=request.store.root.for_person(),
+        exit_code=code,
+        seconds=seconds,
+        metrics=metrics,
+        failures=[
+            StepFailure(node.name, node.exit_code, failure.message) for failure in found for node in failure.nodes
+        ],
+        failed=failed_cases(request.store, metrics),
+        report=link(request.store.root.join(layout.REPORT_PAGE)) if metrics else None,
+    )
 
 
 def _profile(request: Request) -> list[str]:

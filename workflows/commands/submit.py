@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from imaging_core.errors import EXIT_DONE, InferenceError
+from imaging_core.errors import EXIT_DONE, InferenceError, UsageError
 from steps.command import positive
 from workflows import pod_options
+from workflows.ci.write import add_ci_options
 from workflows.cluster.conclusion import conclude
 from workflows.cluster.connection import connect
 from workflows.cluster.follow import follow
@@ -32,6 +33,8 @@ EPILOG = """\
 examples:
   %(prog)s --dataset s3://data/isic/isic.yml --model s3://models/unet --run s3://runs/isic-1 \\
       --shards 16 --parallelism 4 --device cuda --s3-secret bucket-credentials --watch
+  %(prog)s --dataset s3://data/isic/isic.yml --model s3://models/unet --run s3://runs/isic-2 --wait \\
+      --require 'iou.mean>=0.77' --no-regression s3://runs/isic-1 --junit verdict.xml
   %(prog)s --dataset data/cells.yml --upload-images --model models/unet --run s3://runs/cells-1 --dry-run
 
 exit codes:
@@ -77,11 +80,19 @@ def add_submission_options(parser: argparse.ArgumentParser) -> None:
     after.add_argument("--wait", action="store_true", help="wait until the run ends, and say nothing")
     group.add_argument("--timeout", type=positive, metavar="SECONDS", help="stop waiting after it; the run goes on")
     group.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    add_ci_options(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Check, upload, create, and say what was created."""
+    check_waiting(arguments)
     return submit(arguments, new_submission(arguments))
+
+
+def check_waiting(arguments: argparse.Namespace) -> None:
+    """UsageError when what is written at a run's end is asked for, and nobody waits for it."""
+    if (arguments.junit or arguments.markdown) and not (arguments.watch or arguments.wait):
+        raise UsageError("--junit and --markdown are written when the run has ended; add --wait, or --watch")
 
 
 def submit(arguments: argparse.Namespace, submission: Submission) -> int:
@@ -112,7 +123,7 @@ def submit(arguments: argparse.Namespace, submission: Submission) -> int:
     if not (arguments.watch or arguments.wait):
         return EXIT_DONE
     state = follow(api, name, console, quiet=arguments.wait, timeout=arguments.timeout)
-    return conclude(api, state, console, as_json=arguments.json)
+    return conclude(api, state, console, arguments)
 
 
 def _introduction(submission: Submission) -> list[str]:

@@ -4,6 +4,7 @@ import argparse
 
 from rich.console import Console
 
+from workflows.ci.write import add_ci_options
 from workflows.cluster.conclusion import conclude
 from workflows.cluster.connection import connect
 from workflows.cluster.follow import follow
@@ -30,6 +31,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("--quiet", "-q", action="store_true", help="show nothing until it has ended")
     add_timeout(parser)
     add_json(parser)
+    add_ci_options(parser)
     parser.set_defaults(main=main)
 
 
@@ -38,4 +40,4 @@ def main(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True, highlight=False)
     api = connect(arguments.namespace)
     state = follow(api, complete(api, arguments.workflow), console, quiet=arguments.quiet, timeout=arguments.timeout)
-    return conclude(api, state, console, as_json=arguments.json)
+    return conclude(api, state, console, arguments)

@@ -12,8 +12,9 @@ from workflows.local.templating import expressions
 # Where a pod runs and what it may use there; on this machine a step runs here, with what there is.
 _CLUSTER_ONLY = {
     "workflow": {
-        *("activeDeadlineSeconds", "imagePullSecrets", "nodeSelector", "podGC", "podMetadata", "podPriorityClassName"),
-        *("podSpecPatch", "securityContext", "serviceAccountName", "tolerations", "ttlStrategy", "volumes"),
+        *("activeDeadlineSeconds", "imagePullSecrets", "metrics", "nodeSelector", "podGC", "podMetadata"),
+        *("podPriorityClassName", "podSpecPatch", "securityContext", "serviceAccountName", "tolerations"),
+        *("ttlStrategy", "volumes"),
     },
     "template": {"archiveLocation", "metrics", "podSpecPatch", "synchronization", "volumes"},
     "container": {"image", "imagePullPolicy", "resources", "securityContext", "volumeMounts"},
