@@ -38,7 +38,10 @@ def main(arguments: Sequence[str] | None) -> int:
     if options.parquet:
         check_parquet()
     merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
-    asked = {name: getattr(options, name) for name in ASKED}
+    asked = {name: getattr(options, name) for name in ASKED} | {
+        "require": [each.text for each in options.require or ()],
+        "no_regression": options.no_regression and options.no_regression.shown,
+    }
     tables = {run.PREDICTIONS_PARQUET: predictions_parquet(merged)} if options.parquet else {}
     rules = Rules(options.max_failed, options.require_one_class, tuple(options.require or ()))
     regression = None

@@ -33,7 +33,7 @@ PROJECT = "#distributed-medical-inference"
 LICENCE = "None is stated: what the owner of the dataset allows."
 
 _MEDIA = {"json": "application/json", "csv": "text/csv", "html": "text/html", "yml": "application/yaml"}
-_LOCATIONS = ("dataset", "model", "run", "cache", "allow_root")
+_LOCATIONS = ("dataset", "model", "run", "cache", "allow_root", "no_regression")
 """Parameters that are locations: of web addresses the query, which may be a signature, is left out."""
 
 Entity = dict[str, Any]

@@ -26,10 +26,12 @@ from imaging_core.errors import (
 from imaging_core.inference.ledger import read_part
 from imaging_core.metrics.merge import merge
 from imaging_core.models.card import CARD, read_card
-from imaging_core.report.document import metrics_document
+from imaging_core.report.gates import judged
+from imaging_core.report.regression import compare_with
+from imaging_core.report.requirements import Requirement
 from imaging_core.report.timings import read_run_record
-from imaging_core.report.verdict import Rules, judge
-from imaging_core.store import Location, Store, open_source
+from imaging_core.report.verdict import Rules
+from imaging_core.store import Location, Store, open_source, open_store
 
 THREADS = 16
 AHEAD = 4 * THREADS
@@ -284,11 +286,18 @@ class _Verification:
         if any(each.file.startswith(("shards/", "results/")) for each in self._found.findings):
             return "not computed again: shards or ledgers are not what they were"
         asked = recorded.asked
+        baseline = asked.get("no_regression")
+        if baseline is not None and not open_store(Location.parse(baseline)).exists(run.SHARD_INDEX):
+            return f"not computed again: the baseline run {baseline} is not there"
         try:
             merged = merge(self._store, names=False, patient=asked["patient"], group_by=asked["group_by"] or ())
-            verdict = judge(merged, Rules(asked["max_failed"], asked["require_one_class"]))
-            again = run.to_json(metrics_document(merged, verdict, asked["metric"] or ()))
-            if again == self._store.get(run.METRICS):
+            require = tuple(Requirement.parse(text) for text in asked["require"])
+            regression = None
+            if baseline is not None:
+                regression = compare_with(Location.parse(baseline), merged, require, asked["patient"])
+            rules = Rules(asked["max_failed"], asked["require_one_class"], require)
+            _, document = judged(merged, rules, asked["metric"] or (), regression)
+            if run.to_json(document) == self._store.get(run.METRICS):
                 return "the same, computed again from the ledgers"
         except MissingError:
             return "not computed again: there are none"

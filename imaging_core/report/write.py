@@ -10,15 +10,14 @@ from imaging_core.metrics.baseline import baseline
 from imaging_core.metrics.merge import Merged
 from imaging_core.report import page
 from imaging_core.report.cost import Price
-from imaging_core.report.document import metrics_document
 from imaging_core.report.gallery import choose
-from imaging_core.report.gates import not_worse, required
+from imaging_core.report.gates import judged
 from imaging_core.report.pictures import draw
 from imaging_core.report.predictions import predictions_csv
 from imaging_core.report.regression import Regression
 from imaging_core.report.terminal import summary
 from imaging_core.report.timings import Balance, balance, cached, read_run_record, read_timings
-from imaging_core.report.verdict import Rules, Verdict, judge, next_commands
+from imaging_core.report.verdict import Rules, Verdict, next_commands
 from imaging_core.report.view import Inputs, build
 from imaging_core.store import Store
 
@@ -62,13 +61,7 @@ def write_report(
     Raises:
         UsageError: a name in ``chosen``, or a figure in ``rules``, is none of this task; nothing is written.
     """
-    verdict = judge(merged, rules)
-    document = metrics_document(merged, verdict, {*chosen, *(each.metric for each in rules.require)} if chosen else ())
-    verdict = verdict.with_checks(required(document, rules.require))
-    if regression is not None:
-        verdict = verdict.with_checks([not_worse(regression)])
-        document["baseline"] = regression.document()
-    document |= verdict.document()
+    verdict, document = judged(merged, rules, chosen, regression)
     constant = baseline(merged.cases) if merged.cases is not None else None
     report = {run.PREDICTIONS: predictions_csv(merged), **(tables or {})}
     recorded = store.exists(run.RUN)

@@ -77,6 +77,17 @@ def test_a_sound_run_is_as_it_was(place, capsys):
     assert "metrics: the same, computed again from the ledgers" in said
 
 
+def test_what_was_required_and_compared_is_judged_again(place, capsys):
+    shutil.copytree("run", "earlier")
+    asked = ["--metric", "iou", "--require", "dice.mean>=0", "--no-regression", "earlier"]
+    assert gather.main(["--run", "run", *asked]) == 0
+    assert main(["verify", "run"]) == 0
+    assert "metrics: the same, computed again from the ledgers" in capsys.readouterr().out
+    shutil.rmtree("earlier")
+    assert main(["verify", "run"]) == 0
+    assert "metrics: not computed again: the baseline run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "file",
     [
