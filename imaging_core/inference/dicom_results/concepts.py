@@ -4,6 +4,8 @@ A class has a code of its own in a private scheme, its meaning is the class's na
 standard's list (PS3.16 CID 7150) allows: a card does not say whether a class is an organ or a lesion.
 """
 
+from typing import Any
+
 from highdicom.content import AlgorithmIdentificationSequence
 from highdicom.sr import AlgorithmIdentification, CodedConcept
 from pydicom.sr.codedict import codes
@@ -32,13 +34,27 @@ class Concepts:
     Args:
         card: the model's.
         digest: the bundle's.
+
+    Attributes:
+        model: its name.
+        version: the bundle's digest.
+        of_instance: what highdicom wants to know of every result alike.
     """
 
     def __init__(self, card: Card, digest: str) -> None:
         self._digest = digest
         self.model = text(card.name)
-        self.software = __version__
         self.version = digest
+        self.of_instance: dict[str, Any] = {
+            "sop_instance_uid": "2.25.1",  # until all that it is made of is there
+            "instance_number": 1,
+            "manufacturer": MAKER,
+            "manufacturer_model_name": self.model,
+            "software_versions": __version__,
+            "device_serial_number": digest,
+            "series_description": self.model,
+            "specific_character_set": "ISO_IR 192",
+        }
 
     def of_class(self, index: int, name: str) -> CodedConcept:
         """The concept of a class of this model."""

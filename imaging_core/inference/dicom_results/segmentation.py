@@ -14,7 +14,7 @@ from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
 
-from imaging_core.inference.dicom_results.concepts import CATEGORY, MAKER, Concepts, text
+from imaging_core.inference.dicom_results.concepts import CATEGORY, Concepts, text
 from imaging_core.inference.dicom_results.source import DicomSource
 from imaging_core.inference.dicom_results.uids import derived_uid
 from imaging_core.models.card import Output
@@ -65,17 +65,10 @@ def to_segmentation(
         ],
         series_instance_uid=series,
         series_number=SERIES_NUMBER,
-        sop_instance_uid="2.25.1",
-        instance_number=1,
-        manufacturer=MAKER,
-        manufacturer_model_name=concepts.model,
-        software_versions=concepts.software,
-        device_serial_number=concepts.version,
         content_label="SEGMENTATION",
         content_description=concepts.model,
-        omit_empty_frames=len(source.slices) > 1,
-        specific_character_set="ISO_IR 192",
-        series_description=concepts.model,
+        omit_empty_frames=len(source.slices) > 1 and not source.is_film,
+        **concepts.of_instance,
     )
     if source.headers[0].get("ImagePositionPatient") is None and "NumberOfFrames" not in source.headers[0]:
         made.PatientOrientation = None  # type 2 where no position says how the image lies

@@ -101,6 +101,8 @@ def read_source(images: Sequence[Source], limits: Limits, *, identified: bool) -
     first = slices[0]
     if len(slices) > 1 and first.plane is not None and not _is_uid(read[0], "FrameOfReferenceUID"):
         raise NoResultsError("the image's DICOM header has no FrameOfReferenceUID")
+    if len(slices) > len(read) > 1:
+        raise NoResultsError("the image is several files of many frames")
     of_many = len(read) == 1 and len(slices) > 1
     frames = sorted(range(len(slices)), key=lambda number: slices[number].frame) if of_many else None
     if frames is not None and first.plane is not None:
