@@ -102,7 +102,7 @@ def _check_words(error: CaseError) -> None:
 def _change_entry(rng: random.Random, data: bytearray) -> None:
     """Change tag, type, count or value of one entry of a directory."""
     order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
+    big = bytes(data[2:4]) in (b"+\0", b"\0+")
     offset, count, entry = ("Q", "Q", "HHQQ") if big else ("L", "H", "HHLL")
     try:
         (place,) = struct.unpack_from(order + offset, data, 8 if big else 4)
