@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from imaging_core.dataset.dtd import read_dataset
 from imaging_core.dataset.roots import Roots
 from imaging_core.dataset.sample import Dataset
-from imaging_core.errors import EXIT_DONE
+from imaging_core.errors import EXIT_DONE, UsageError
 from imaging_core.store import Location
 from imaging_core.training.splits import TEST, Material, answer, choose_splits
 from steps.card_options import add_kind_option, add_network_options, draft_card, names, numbers, usage_errors, whole
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None) -> int:
     from imaging_core.training.loop import Settings
     from imaging_core.training.trainer import train_bundle
 
+    if options.shift and draft.input.depth is not None:
+        raise UsageError("--shift moves images; leave it out for a model that sees patches of volumes")
     with usage_errors():
         registry.build(draft, "options")
     fix_algorithms(options.threads_per_step, options.precision)

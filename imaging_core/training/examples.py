@@ -1,5 +1,6 @@
 """The samples of one split, as the network sees them in inference, with what it should answer."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -7,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from imaging_core.dataset.sample import Sample
-from imaging_core.decode.case import Case, CaseError, Limits, Pixels
+from imaging_core.decode.case import Case, CaseError, Limits, ModelInput, Place
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from imaging_core.errors import DataError, TemporaryError, listing
@@ -27,7 +29,7 @@ Example = tuple[Tensor, Tensor]
 
 
 class SplitExamples:
-    """The examples of some samples of a dataset; of a volume each slice is one.
+    """The examples of some samples of a dataset; of a volume each slice, or patch, is one.
 
     Every sample is read once at the start, so that all that cannot be learned from are told together, by their index.
     """
@@ -76,7 +78,7 @@ class SplitExamples:
         return len(self._places)
 
     def batch(self, positions: list[int]) -> tuple[Tensor, Tensor]:
-        """Images, N x channels x height x width, float32, and targets as ``Objective`` describes them.
+        """Images, N x channels x (depth x) height x width, float32, and targets as ``Objective`` describes them.
 
         Raises:
             TemporaryError: a sample that could be read at first can no longer be.
@@ -95,26 +97,28 @@ class SplitExamples:
         return f"{self._dataset.location.for_person()}: images[{index}]: {error.reason}"
 
     def _read(self, index: int) -> list[Example]:
-        """The examples of one sample: one, or of a volume one for each slice, in the order in which it is seen."""
+        """The examples of one sample: of a volume one for each slice or patch, in the order in which it is seen."""
         sample = self._dataset.samples[index]
         sources = [self._source(text) for text in sample.locations]
         seen = self._card.input
         limits = replace(self._limits, reduce_to=seen.reduce_to, dicom=seen.dicom, nan=seen.nan)
         case = decode_sample(sources, seen.channels, limits, view=seen.view)
-        by_slices = self._card.task == "segmentation" and case.grid is not None and case.grid.sampled is None
-        if (case.count != 1 or case.tiles is not None) and not by_slices:
+        if (case.count != 1 or case.tiles is not None) and (self._card.task != "segmentation" or case.grid is None):
             raise CaseError(
                 "unsupported",
-                f"it has {case.count} inputs; training takes images (such as a slide's tiles), or slices with masks",
+                f"it has {case.count} inputs; training takes images (such as a slide's tiles), or volumes with masks",
             )
-        images = [self._prepared(each.pixels) for each in case.inputs]
+        images, places = [], []
+        for each in case.inputs:
+            images.append(self._prepared(each))
+            places.append(each.place)
         if self._card.task == "segmentation":
-            return list(zip(images, self._masks(sample, sources, case), strict=True))
+            return list(zip(images, self._masks(sample, sources, case, places), strict=True))
         return [(images[0], _label(sample, self._card))]
 
-    def _prepared(self, pixels: Pixels) -> Tensor:
-        self._prepare.check(pixels)
-        return self._prepare(torch.from_numpy(pixels)[None])[0]
+    def _prepared(self, each: ModelInput) -> Tensor:
+        self._prepare.check(each.pixels)
+        return self._prepare(torch.from_numpy(each.pixels)[None], each.sampling)[0]
 
     def _source(self, text: str) -> Source:
         location = self._dataset.resolve(text)
@@ -122,8 +126,8 @@ class SplitExamples:
             raise CaseError("store", self._roots.refusal(location))
         return open_source(location)
 
-    def _masks(self, sample: Sample, images: list[Source], case: Case) -> list[Tensor]:
-        """The mask of the image, or of each slice, at the model's input size."""
+    def _masks(self, sample: Sample, images: list[Source], case: Case, places: Sequence[Place]) -> list[Tensor]:
+        """The mask of the image, or of each slice or patch, at the model's input size."""
         if not isinstance(sample.label, str):
             raise CaseError("mask_missing", "it has no mask")
         size = case.size
@@ -139,19 +143,45 @@ class SplitExamples:
         if case.grid is None:
             return [self._mask(planes)]
         seen = case.grid.seen(np.moveaxis(planes, 0, -1))
+        if case.grid.sampled is not None:
+            return self._patches(seen, case.grid.sampled, places)
         return [self._mask(np.moveaxis(each, -1, 0)) for each in seen]
 
     def _mask(self, mask: NDArray[Any]) -> Tensor:
         """Planes x height x width at the model's size: the nearest pixel by its centre, so that it stays aligned."""
-        kind = self._card.output.kind
         planes = torch.from_numpy(mask.astype(np.float32))
         wanted = (self._card.input.height, self._card.input.width)
-        planes = interpolate(planes.unsqueeze(0), wanted, "nearest-exact")[0]
+        return self._target(interpolate(planes.unsqueeze(0), wanted, "nearest-exact")[0])
+
+    def _patches(self, mask: NDArray[Any], sampled: tuple[int, ...], places: Sequence[Place]) -> list[Tensor]:
+        """The patches of a mask (slices x rows x columns x planes) at the model's spacing, to the nearest voxel.
+
+        Around a volume that is shorter than a patch no class is learned; binary and multilabel models learn that none
+        is there.
+        """
+        planes = torch.from_numpy(np.moveaxis(mask, -1, 0).astype(np.float32))
+        target = self._target(functional.interpolate(planes.unsqueeze(0), sampled, mode="nearest-exact")[0])
+        outside = NOTHING if self._card.output.kind == "multiclass" else 0
+        return [_cut(target, place, outside) for place in places]
+
+    def _target(self, planes: Tensor) -> Tensor:
+        """What :class:`Objective` wants of a mask, planes x its spatial axes."""
+        kind = self._card.output.kind
         if kind == "multiclass":
             return _class_indices(planes[0].long(), self._card)
         if len(planes) != self._card.output.channels:
             raise CaseError("mask_value", f"its mask has {len(planes)} planes for {self._card.output.channels} classes")
         return planes
+
+
+def _cut(target: Tensor, place: Place, outside: int) -> Tensor:
+    """A patch of (planes x) slices x rows x columns, continued by ``outside`` where it is longer than the volume."""
+    around: list[int] = []
+    for axis, (offset, extent) in enumerate(zip(place.offset, place.extent, strict=True), start=target.ndim - 3):
+        first, end = max(offset, 0), min(offset + extent, target.shape[axis])
+        target = target.narrow(axis, first, end - first)
+        around = [first - offset, offset + extent - end, *around]
+    return functional.pad(target, around, value=outside).clone()
 
 
 def _class_indices(mask: Tensor, card: Card) -> Tensor:

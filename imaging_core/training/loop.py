@@ -24,7 +24,8 @@ class Settings:
         learning_rate: of AdamW, at first.
         weight_decay: of AdamW.
         patience: stop after so many epochs without a lower validation loss.
-        shift: each training image is shifted at random by up to so many pixels, at the model's input size.
+        shift: each training image is shifted at random by up to so many pixels, at the model's input size; 0 for
+            patches of volumes.
         seed: of the first weights, the order, the shifts and the dropout.
     """
 
@@ -71,7 +72,7 @@ class Examples(Protocol):
         ...
 
     def batch(self, positions: list[int]) -> tuple[Tensor, Tensor]:
-        """Images, N x C x H x W, float32, and targets, as :class:`Objective` describes them, on the CPU."""
+        """Images, N x C x (D x) H x W, float32, and targets, as :class:`Objective` describes them, on the CPU."""
         ...
 
 

@@ -15,8 +15,8 @@ class Objective:
 
     Targets are, for a batch of N and C output channels:
 
-    * multiclass: class indices, int64, N or N x H x W; :data:`NOTHING` where nothing is learned;
-    * binary and multilabel: 0 or 1, float32, N x C or N x C x H x W.
+    * multiclass: class indices, int64, N or N x (D x) H x W; :data:`NOTHING` where nothing is learned;
+    * binary and multilabel: 0 or 1, float32, N x C or N x C x (D x) H x W.
     """
 
     def __init__(self, card: Card) -> None:
@@ -39,7 +39,7 @@ class Objective:
         entropy = total / learned.sum().clamp(min=1)
         if not self._segmentation:
             return entropy
-        classes = torch.arange(1, outputs.shape[1], device=outputs.device).view(1, -1, 1, 1)
+        classes = torch.arange(1, outputs.shape[1], device=outputs.device).view(1, -1, *[1] * (outputs.ndim - 2))
         truth = (targets.unsqueeze(1) == classes).to(outputs.dtype)
         return entropy + soft_dice_loss(outputs.softmax(1)[:, 1:] * learned.unsqueeze(1), truth)
 
@@ -78,8 +78,8 @@ def soft_dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
     The mean over images and channels of 1 - (2 sum(p t) + 1) / (sum(p) + sum(t) + 1); empty masks count by the ones.
 
     Args:
-        probabilities: N x C x H x W, in [0, 1].
+        probabilities: N x C x (D x) H x W, in [0, 1].
         truth: the same shape, 0 or 1.
     """
-    both, either = (probabilities * truth).sum((2, 3)), (probabilities + truth).sum((2, 3))
+    both, either = (each.flatten(2).sum(2) for each in (probabilities * truth, probabilities + truth))
     return (1 - (2 * both + 1) / (either + 1)).mean()

@@ -13,9 +13,10 @@ from monai.inferers import sliding_window_inference
 from PIL import Image
 from torch.nn import functional
 
-from imaging_core.models.bundle import load_model, pack
+from imaging_core.models.bundle import load_model, pack, pack_onnx
 from imaging_core.models.card import UNPACKED, make_card
 from imaging_core.models.initialise import initialise
+from imaging_core.models.onnx.exporting import export
 from imaging_core.models.registry import build
 from imaging_core.store import Location
 from tests import small_run
@@ -121,6 +122,20 @@ def test_any_shards_a_cache_and_probabilities_give_the_same_masks(tmp_path):
     known = place.run("known", "--cache", str(tmp_path / "cache"))
     assert json.loads((known / "results/000/timing.json").read_text())["from_cache"] == len(STORED)
     assert compared(known) == compared(one)
+
+
+def test_the_same_network_as_onnx_says_the_same(tmp_path):
+    place = Place(tmp_path, "multiclass")
+    ours = place.run("ours", "--probabilities")
+    where = Location.parse(str(tmp_path / "model"))
+    card, _, module = load_model(where, torch.device("cpu"))
+    data, _ = export(module, card, 17)
+    values = card.model_dump() | {"architecture": {"name": "onnx"}, "weights": UNPACKED.model_dump()}
+    pack_onnx(where, make_card(values, "test"), data, replace=True)
+    theirs = place.run("theirs", "--probabilities")
+    for number in range(len(STORED)):
+        one, other = (nibabel.load(run / f"outputs/{number}.probabilities.nii.gz") for run in (ours, theirs))
+        np.testing.assert_allclose(one.dataobj, other.dataobj, atol=1e-4)
 
 
 def test_killed_among_the_patches_of_a_volume_and_run_again(tmp_path):
