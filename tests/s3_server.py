@@ -78,6 +78,18 @@ class S3Server:
             self.process.wait()
 
 
+def make_public(bucket: str) -> None:
+    """A new bucket whose objects everybody may read."""
+    client().make_bucket(bucket)
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:GetObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/*"],
+    }
+    client().set_bucket_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+
+
 class Toxiproxy:
     """Faults between a client and a server, by toxiproxy's HTTP interface."""
 

@@ -12,7 +12,7 @@ from minio.credentials.providers import AssumeRoleProvider
 from imaging_core.errors import ConfigurationError, MissingError
 from imaging_core.store import Location, Store, open_store
 from imaging_core.store.s3_client import client
-from tests.s3_server import S3Server
+from tests.s3_server import S3Server, make_public
 
 VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
 
@@ -119,14 +119,7 @@ def test_a_key_without_its_secret_is_told(s3: Store, monkeypatch: pytest.MonkeyP
 def test_without_credentials_public_objects_are_read_and_others_ask_for_credentials(
     s3: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client().make_bucket("public-images")
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": ["*"]},
-        "Action": ["s3:GetObject"],
-        "Resource": ["arn:aws:s3:::public-images/*"],
-    }
-    client().set_bucket_policy("public-images", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    make_public("public-images")
     public = open_store(Location.parse("s3://public-images/a"))
     public.put("k", b"everybody's")
     s3.put("k", b"mine")

@@ -1,7 +1,6 @@
 """Small objects that threads read come by obstore, exactly as they come by the other client, which mends what fails."""
 
 import io
-import json
 import subprocess
 import sys
 import threading
@@ -16,7 +15,7 @@ from imaging_core.store import Location, Store, open_source, open_store
 from imaging_core.store.s3_client import client
 from imaging_core.store.s3_small import LARGEST
 from tests.http_relay import Fault, Relay
-from tests.s3_server import BUCKET, S3Server, Toxiproxy
+from tests.s3_server import BUCKET, S3Server, Toxiproxy, make_public
 
 AWKWARD = "with space/ünïcode-日本 a+b 100% %2F #1 a&b=c?;,:@$!'()*~[]{}|^`\"<>\\ .png"
 
@@ -151,14 +150,7 @@ def test_keys_that_are_renewed_in_their_file_are_taken_up(
 
 
 def test_public_objects_need_no_keys(relayed: Store, relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
-    client().make_bucket("open-images")
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": ["*"]},
-        "Action": ["s3:GetObject"],
-        "Resource": ["arn:aws:s3:::open-images/*"],
-    }
-    client().set_bucket_policy("open-images", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    make_public("open-images")
     public = open_store(Location.parse("s3://open-images/a"))
     public.put("k", b"everybody's")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
