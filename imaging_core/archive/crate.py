@@ -70,6 +70,8 @@ def make_crate(
         report: key below the run to the bytes of each file of the report.
         asked: gather's options, by which the metrics can be computed again.
     """
+    if not isinstance(record.get("parameters"), dict):
+        record = {}  # damaged: what is known without it is told all the same
     graph = [*_Crate(store, merged, record, {time.shard: time for time in times}, report, asked).entities()]
     return run.to_json({"@context": CONTEXT, "@graph": graph})
 
@@ -197,7 +199,8 @@ class _Crate:
         """The run as a whole and each of its steps, with what they were asked."""
         inputs = [self._dataset(), *([self._model()] if self.merged.model else [])]
         parameters = [*_values("parameter", self._parameters())]
-        agent = _entity("#agent", "Person", name=str(self.record.get("user") or "unknown"))
+        words = f"User on {self.record['host']}" if "host" in self.record else None
+        agent = _entity("#agent", "Person", name=str(self.record.get("user") or "unknown"), description=words)
         begun = str(self.record["created"]) if "created" in self.record else None
         reported = [quote(key) for key in self.report]
         shards = self.merged.expected.index.ids

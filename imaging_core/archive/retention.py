@@ -48,14 +48,14 @@ class Run:
 
     Attributes:
         about: digests of dataset and model, and the split: runs that agree in them stand for each other.
-        good: whether its report is there, and acceptable.
+        acceptable: what its report says; None when it was not gathered.
     """
 
     store: Store
     begun: datetime
     about: tuple[str, str, str]
     inputs: tuple[Location, ...]
-    good: bool
+    acceptable: bool | None
     removals: tuple[Removal, ...]
 
     @property
@@ -114,8 +114,8 @@ def select(runs: Sequence[Run], rule: Rule, now: datetime) -> Iterator[Candidate
             yield from _of_run(each, rule.kind, runs, now)  # begun, and broken off: there is no keeping it
             continue
         place = newest[each.about] = newest.get(each.about, 0) + 1
-        last_good = each.good and each.about not in good
-        if each.good:
+        last_good = each.acceptable and each.about not in good
+        if each.acceptable:
             good.add(each.about)
         old = rule.older_than is None or now - each.begun > rule.older_than
         if place <= rule.keep or not old:
@@ -174,7 +174,7 @@ def _read(store: Store) -> Run | str | None:
             raise ValueError("another format")
         inputs = tuple(Location.parse(str(parameters[name])) for name in ("dataset", "model"))
         about = (str(digests["dataset"]), str(digests["model"]), str(parameters["split"]))
-        good = bool(read_json(store, run.METRICS).get("acceptable"))
-        return Run(store, begun, about, inputs, good, read_removals(store))
+        acceptable = read_json(store, run.METRICS).get("acceptable")
+        return Run(store, begun, about, inputs, acceptable, read_removals(store))
     except (KeyError, TypeError, ValueError, InferenceError) as error:
         return f"its {run.RUN} is not the record of a run ({type(error).__name__})"

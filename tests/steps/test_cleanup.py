@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from imaging_core.store.s3_client import client
 from steps.cleanup import main
 from tests.http_relay import Fault, running_relay
 from tests.s3_server import BUCKET, running_server, used
+from workflows.command_line import main as command
 from workflows.parameters import Parameters
 from workflows.removals import removals_in_words
 from workflows.run_record import RunRecord
@@ -132,6 +134,20 @@ def test_what_is_at_work_or_lends_its_inputs_or_holds_another_stays(runs):
     runs.add("holds", 50, dataset="2" * 64, good=False)
     runs.add("holds/deep/inside", 1)
     assert runs.call("--older-than", "30d", "--delete") == {"removed": set(), "kept": {"at work", "lends", "holds"}}
+
+
+def test_runs_are_listed_by_their_own_records(runs):
+    runs.add("new", 1, gathered=False)
+    runs.add("old", 40)
+    runs.add("bad", 50, good=False)
+    runs.store.put("pictures/1.png", b"")
+    assert command(["list", str(runs.store.root)]) == 0
+    lines = runs.capsys.readouterr().out.splitlines()
+    assert [re.split("  +", line)[1] for line in lines] == ["REPORT", "none", "acceptable", "not acceptable"]
+    assert [line.rpartition("/")[2] for line in lines[1:]] == ["new", "old", "bad"]
+    assert command(["list", str(runs.store.root), "--json"]) == 0
+    said = json.loads(runs.capsys.readouterr().out)["runs"]
+    assert [each["acceptable"] for each in said] == [None, True, False]
 
 
 def test_what_is_no_run_and_what_no_run_writes_is_never_touched(runs):

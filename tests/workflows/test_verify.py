@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def done(tmp_path_factory):
 def begin(folder: Path, dataset: Path) -> None:
     where = {"dataset": str(dataset), "model": str(folder / "model"), "run": str(folder / "run")}
     _, model = read_bundle_card(Location.parse(str(folder / "model")))
+    where["cache"] = "https://cache.example.org/c?signature=SECRET"
     record = RunRecord.now(
         Parameters(**where, shards=2, parallelism=1), hashlib.sha256(dataset.read_bytes()).hexdigest(), model
     )
@@ -182,8 +184,11 @@ def test_the_record_says_who_ran_what_on_what_and_names_no_image(done):
         each["@id"] for each in graph["./"]["mentions"]
     }
     assert graph["#infer-000"]["startTime"] <= graph["#infer-000"]["endTime"] <= graph["#gather"]["endTime"]
-    assert graph[(done / "data/crops.yml").as_uri()]["sha256"] == graph["#run"]["object"][0].get("sha256", _sha(done))
-    assert "scan-" not in (done / "run" / layout.CRATE).read_text()
+    dataset = graph[(done / "data/crops.yml").as_uri()]
+    assert dataset["sha256"] == hashlib.sha256((done / "data/crops.yml").read_bytes()).hexdigest()
+    assert {"@id": dataset["@id"]} in graph["#run"]["object"]
+    assert graph["#parameter-cache"]["value"] == '"https://cache.example.org/c"'
+    assert not re.search("SECRET|scan-", (done / "run" / layout.CRATE).read_text())
 
 
 def _references(entity):
@@ -191,7 +196,3 @@ def _references(entity):
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, dict):
                 yield each
-
-
-def _sha(place: Path) -> str:
-    return hashlib.sha256((place / "data/crops.yml").read_bytes()).hexdigest()
