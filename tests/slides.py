@@ -31,11 +31,14 @@ def write_slide(path, pixels, mpp=MPP, levels=3, step=2, tile=128, compression="
         for level in range(levels):
             part = pixels[:: step**level, :: step**level]
             resolution = (1, 1) if mpp is None else (10_000 / (mpp * step**level),) * 2
-            writer.write(
-                part, tile=(tile, tile), compression=compression, subfiletype=int(level > 0), resolution=resolution,
-                resolutionunit="NONE" if mpp is None else "CENTIMETER", metadata=None, software=False,
-                **({"photometric": "rgb"} if pixels.ndim == 3 else {"photometric": "minisblack"}) | options,
-            )  # fmt: skip
+            stored = {
+                "photometric": "rgb" if pixels.ndim == 3 else "minisblack",
+                "resolutionunit": "NONE" if mpp is None else "CENTIMETER",
+                "software": False,
+                "tile": (tile, tile),
+            }
+            stored |= {"compression": compression, "subfiletype": int(level > 0), "resolution": resolution}
+            writer.write(part, metadata=None, **stored | options)
     return Path(path)
 
 

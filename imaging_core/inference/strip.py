@@ -15,6 +15,9 @@ from imaging_core.decode.slide import TileGrid
 from imaging_core.inference.blend import gaussian
 from imaging_core.transforms.resize import interpolate
 
+SLAB = 64
+"""Rows that leave at once."""
+
 
 class Strip:
     """The part of a slide that is under way.
@@ -60,8 +63,10 @@ class Strip:
             raise ValueError("no tile has been put")
         while self._top < row:
             count = min(row - self._top, len(self._weights))
-            weights = self._weights[:count]
-            self._emit(self._sums[:, :count] / weights.clamp(min=torch.finfo(torch.float32).tiny))
+            for first in range(0, count, SLAB):
+                rows = slice(first, min(first + SLAB, count))
+                weights = self._weights[rows].clamp(min=torch.finfo(torch.float32).tiny)
+                self._emit(self._sums[:, rows] / weights)
             for each in (self._sums, self._weights):
                 kept = each[..., count:, :].clone()
                 each[..., : kept.shape[-2], :] = kept

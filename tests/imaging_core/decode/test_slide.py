@@ -80,6 +80,15 @@ def test_pixels_are_openslides(tmp_path, pixels, form):
         assert np.array_equal(other.read(level, row, column, height, width), expected)
 
 
+def test_what_other_vendors_wrote_is_openslides(tmp_path, pixels):
+    path = write_slide(tmp_path / "slide.bin", pixels, software="MedScan", compression="zlib")
+    opened = SLIDE.decode([source(path)], 3, Limits())
+    assert isinstance(opened, OpenSlideFile)
+    tiles = list(seen(path).inputs)
+    assert len(tiles) == 63
+    assert np.array_equal(tiles[30].pixels, pixels[300:400, 300:400])
+
+
 def test_tiles_left_out_of_the_file_are_white(tmp_path):
     def tiles():
         for number in range(4):
