@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None) -> int:
     store.sweep()
     if options.parquet:
         check_parquet()
-    merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
+    merged = merge(
+        store, names=options.case_names == "file", patient=options.patient or None, group_by=options.group_by or ()
+    )
     rules = Rules(options.max_failed, options.require_one_class)
     report = write_report(store, merged, rules, options.price_per_hour, options.metric or ())
     if options.parquet:

@@ -1,10 +1,12 @@
 """``python -m workflows.golden``: writes the rendered workflows that lie in the repository anew, or checks them.
 
-They let a review see what a change does to the Workflow objects, and ``argo lint`` check them without a cluster.
+Those of the tests let a review see what a change does to the Workflow objects, and ``argo lint`` check them without a
+cluster. The WorkflowTemplates in manifests/ are what an administrator applies; ``python -m workflows.templates`` renders
+them for one place.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE
@@ -13,8 +15,11 @@ from workflows.distributed_inference import distributed_inference
 from workflows.manifest import to_manifest, to_yaml
 from workflows.parameters import Parameters
 from workflows.pods import Pods
+from workflows.templates.catalogue import folder
+from workflows.templates.site import Site
 
 FOLDER = Path(__file__).parents[1] / "tests" / "workflows" / "golden"
+TEMPLATES = Path(__file__).parents[1] / "manifests" / "base" / "templates"
 
 _PODS = Pods(image="registry.example.org/imaging:1.0")
 _ISIC = Parameters(
@@ -88,18 +93,27 @@ def main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workflows.golden", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
     checking = parser.parse_args(arguments).check
-    wanted = golden()
-    there = {path.name: path.read_text() for path in FOLDER.glob("*.yaml")}
+    changed = [
+        path
+        for where, wanted in ((FOLDER, golden()), (TEMPLATES, folder(Site.of(Pods()))))
+        for path in _renew(where, wanted, checking=checking)
+    ]
+    return EXIT_NOT_ACCEPTABLE if checking and changed else EXIT_DONE
+
+
+def _renew(where: Path, wanted: Mapping[str, str], *, checking: bool) -> list[Path]:
+    """Make a folder hold the wanted files and no other YAML; those that differed."""
+    there = {path.name: path.read_text() for path in where.glob("*.yaml")}
     changed = sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
     for name in changed:
         if checking:
-            print(f"{FOLDER / name}: out of date; run python -m workflows.golden and look at the difference")
+            print(f"{where / name}: out of date; run python -m workflows.golden and look at the difference")
         elif name in wanted:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            (FOLDER / name).write_text(wanted[name])
+            where.mkdir(parents=True, exist_ok=True)
+            (where / name).write_text(wanted[name])
         else:
-            (FOLDER / name).unlink()
-    return EXIT_NOT_ACCEPTABLE if checking and changed else EXIT_DONE
+            (where / name).unlink()
+    return [where / name for name in changed]
 
 
 if __name__ == "__main__":
