@@ -1,8 +1,8 @@
 """``python -m workflows.golden``: writes the rendered workflows that lie in the repository anew, or checks them.
 
 Those of the tests let a review see what a change does to the Workflow objects, and ``argo lint`` check them without a
-cluster. The WorkflowTemplates in manifests/ are what an administrator applies; ``python -m workflows.templates`` renders
-them for one place.
+cluster. The WorkflowTemplates in manifests/ are what an administrator applies; those for one place are
+rendered by ``python -m workflows.templates``.
 """
 
 import argparse

@@ -14,6 +14,9 @@ from workflows.pods import Pods, pair
 from workflows.templates.form import SEMAPHORE, Field, fields, form
 from workflows.values import FormValues, dag, parameters_of
 
+NAME_LABEL = "app.kubernetes.io/name"
+"""By it list and status know the workflows that are runs, and network policies the pods."""
+
 UNASKED = Parameters(dataset="", model="", run="", shards=1, parallelism=1)
 """What no form asks for is as it is by default; the rest is not looked at."""
 
@@ -74,13 +77,14 @@ class Site:
         asked |= {"runs"} if "run" in asked else set()
         known = self.fields
         names = [*first, *(each for each in known if each in asked and each not in first)]
-        labels = {"app.kubernetes.io/name": NAME, **dict(pair(text) for text in self.pods.labels)}
+        labels = {NAME_LABEL: NAME, **dict(pair(text) for text in self.pods.labels)}
+        own = labels if "gather" in {each.name for each in templates} else labels | {NAME_LABEL: name}
         return WorkflowTemplate(
             name=name,
             entrypoint="main",
             annotations={"workflows.argoproj.io/title": title, "workflows.argoproj.io/description": description},
             arguments=form(known, names),
-            workflow_metadata=model(WorkflowMetadata, labels=labels),
+            workflow_metadata=model(WorkflowMetadata, labels=own),
             templates=[main, *templates],
             **pod_fields.workflow_fields(self.pods, labels),
         )
