@@ -37,7 +37,7 @@ class Site:
     @classmethod
     def of(cls, pods: Pods, runs: str | None = None) -> "Site":
         """Shards are limited by the site's ConfigMap, unless the settings name another."""
-        return cls(replace(pods, semaphore=pods.semaphore or SEMAPHORE), runs)
+        return cls(replace(pods, semaphore=pods.semaphore or SEMAPHORE), runs and runs.rstrip("/"))
 
     @property
     def values(self) -> FormValues:
