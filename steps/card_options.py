@@ -239,8 +239,8 @@ def sides(text: str) -> tuple[int, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """``"cat, dog"`` gives ("cat", "dog")."""
-    return tuple(name.strip() for name in text.split(","))
+    """``"cat, dog"`` gives ("cat", "dog"); an empty text, as a form's empty field is, gives none."""
+    return tuple(name.strip() for name in text.split(",")) if text.strip() else ()
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -37,8 +37,10 @@ def main(arguments: Sequence[str] | None) -> int:
     store.sweep()
     if options.parquet:
         check_parquet()
-    merged = merge(store, names=options.case_names == "file", patient=options.patient, group_by=options.group_by or ())
+    patient = options.patient or None
+    merged = merge(store, names=options.case_names == "file", patient=patient, group_by=options.group_by or ())
     asked = {name: getattr(options, name) for name in ASKED} | {
+        "patient": patient,
         "require": [each.text for each in options.require or ()],
         "no_regression": options.no_regression and options.no_regression.shown,
     }
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None) -> int:
     rules = Rules(options.max_failed, options.require_one_class, tuple(options.require or ()))
     regression = None
     if options.no_regression:
-        regression = compare_with(options.no_regression, merged, rules.require, options.patient)
+        regression = compare_with(options.no_regression, merged, rules.require, patient)
     report = write_report(
         store,
         merged,

@@ -3,7 +3,6 @@
 from hera.workflows import DAG, Container, Parameter, Resources, Task, Workflow
 from hera.workflows.models import DAGTask, TTLStrategy
 
-from imaging_core.store import Location
 from workflows import pod_fields
 from workflows.distributed_inference import NAME, OUTPUTS, STORAGE, output
 from workflows.manifest import model
@@ -26,8 +25,8 @@ def check_workflow(parameters: Parameters, pods: Pods, expected: dict[str, str])
     """
     looks = [part for name, sha256 in expected.items() for part in _look(parameters, name, sha256)]
     templates = [
-        _container(CORE, pods.images.core, ["-m", "steps.check", "--run", parameters.run, *looks], parameters, pods),
-        _container(GPU, pods.images.gpu, ["-m", "steps.infer", "--help"], parameters, pods),
+        _container(CORE, pods.images.core, ["-m", "steps.check", "--run", parameters.run, *looks], pods),
+        _container(GPU, pods.images.gpu, ["-m", "steps.infer", "--help"], pods),
     ]
     tasks: list[Task | DAGTask] = [Task(name=name, template=name) for name in (CORE, GPU)]
     fields = pod_fields.workflow_fields(pods, {"app.kubernetes.io/name": CHECK_NAME, **dict(map(pair, pods.labels))})
@@ -47,8 +46,8 @@ def _look(parameters: Parameters, name: str, sha256: str) -> list[str]:
     return [f"--{name}", getattr(parameters, name), f"--{name}-sha256", sha256]
 
 
-def _container(name: str, image: str, arguments: list[str], parameters: Parameters, pods: Pods) -> Container:
-    fields = pod_fields.template_fields(pods, Location.parse(parameters.run), storage=STORAGE, gpus=0)
+def _container(name: str, image: str, arguments: list[str], pods: Pods) -> Container:
+    fields = pod_fields.template_fields(pods, None, storage=STORAGE)
     outputs: list[Parameter] = [output("found", "[]")] if name == CORE else []
     return Container(
         name=name,
@@ -58,5 +57,5 @@ def _container(name: str, image: str, arguments: list[str], parameters: Paramete
         outputs=outputs or None,
         env=pod_fields.environment(pods),
         resources=Resources(cpu_request="100m", memory_request="256Mi"),
-        **fields | {"archive_location": None},
+        **fields,
     )

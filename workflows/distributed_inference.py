@@ -6,29 +6,30 @@ machine (``python -m workflows.distributed_inference run``) and on Argo Workflow
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from hera.workflows import DAG, Container, Env, Parameter, Resources, RetryStrategy, Task, Workflow
+from hera.workflows import Container, Env, Parameter, Resources, RetryStrategy, Task, Workflow
 from hera.workflows.models import (
     ArchiveStrategy,
     Artifact,
     Backoff,
-    DAGTask,
     Metrics,
     NoneStrategy,
     ValueFrom,
 )
 
 from imaging_core import run as layout
-from imaging_core.store import Location
-from imaging_core.store.location import S3
 from workflows import metrics, pod_fields
 from workflows.manifest import model
 from workflows.parameters import Parameters
 from workflows.pods import Pods, pair
 from workflows.retry import BACKOFF_FACTOR, BACKOFF_SECONDS, LIMIT, RETRY_EXPRESSION
+from workflows.values import RunValues, Values, arguments_for, dag, given, inputs_of
 
 NAME = "distributed-inference"
 OUTPUTS = "/tmp/outputs"  # noqa: S108 - a path in the pod; the local engine maps it to a private folder
+WITH_MODEL = ("infer", "train")
+"""Steps that run on the gpu image."""
 SHARD_ENDED = "infer.Succeeded || infer.Failed || infer.Errored"
 MEMORY = "2Gi"
 STORAGE = "1Gi"
@@ -46,66 +47,9 @@ def distributed_inference(
         missing: for a run whose split is complete, the shards to infer; None for a new run.
     """
     pods = pods or Pods()
-    gpus = pods.gpus_of(parameters.device)
-    tolerance = parameters.surface_distances
-    split = _step(
-        "split",
-        parameters,
-        pods,
-        [
-            *_given("dataset", "split", "shards", "run"),
-            *("--policy", parameters.policy, "--case-names", parameters.case_names),
-            *(part for root in parameters.allow_root for part in ("--allow-root", root)),
-            *(part for host in parameters.allow_http for part in ("--allow-http", host)),
-        ],
-        module="steps.split_yaml",
-        outputs=[output("shard-ids", default=None)],
-    )
-    infer = _step(
-        "infer",
-        parameters,
-        pods,
-        [
-            *_given("run", "model"),
-            *("--shard", "{{inputs.parameters.shard}}", "--threads-per-step", str(parameters.threads_per_step)),
-            *("--device", parameters.device),
-            *(["--cache", parameters.cache] if parameters.cache is not None else []),
-            *(["--probabilities"] if parameters.probabilities else []),
-            *(["--surface-distances", str(tolerance)] if tolerance is not None else []),
-            *(["--lesions"] if parameters.lesions else []),
-            *(["--dicom-results", parameters.dicom_results] if parameters.dicom_results is not None else []),
-            *(["--retry-failed"] if parameters.retry_failed else []),
-            *(["--max-pixels", str(parameters.max_pixels)] if parameters.max_pixels is not None else []),
-            *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),
-        ],
-        inputs=[Parameter(name="shard")],
-        outputs=[output("done"), output("failed"), output("seconds")],
-        gpus=gpus,
-        measured=metrics.of_infer(gpus),
-        semaphore=pods.semaphore,
-    )
-    gather = _step(
-        "gather",
-        parameters,
-        pods,
-        [
-            *_given("run", "max-failed"),
-            *("--case-names", parameters.case_names),
-            *(["--require-one-class"] if parameters.require_one_class else []),
-            *(word for text in parameters.require for word in ("--require", text)),
-            *(["--no-regression", parameters.no_regression] if parameters.no_regression is not None else []),
-            *(["--patient", parameters.patient] if parameters.patient is not None else []),
-            *(word for name in parameters.group_by for word in ("--group-by", name)),
-            *(word for name in parameters.metric for word in ("--metric", name)),
-            *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
-        ],
-        outputs=[
-            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric", "slowest")),
-            *_report(parameters, pods),
-        ],
-        measured=metrics.of_gather(),
-    )
-    values = {
+    values = RunValues(parameters, pods)
+    steps = inference_steps(parameters, pods, values)
+    arguments = {
         "dataset": parameters.dataset,
         "model": parameters.model,
         "run": parameters.run,
@@ -118,56 +62,151 @@ def distributed_inference(
         generate_name=f"{NAME}-",
         entrypoint="main",
         parallelism=parameters.parallelism,
-        arguments=[Parameter(name=name, value=value) for name, value in values.items()],
+        arguments=[Parameter(name=name, value=value) for name, value in arguments.items()],
         metrics=metrics.of_workflow(),
-        templates=[_pipeline(split, infer, gather, missing), *([split] if missing is None else []), infer, gather],
+        templates=[dag(pipeline(steps, missing)), *(steps if missing is None else steps[1:])],
         **pod_fields.workflow_fields(pods, labels),
     )
 
 
-def _pipeline(split: Container, infer: Container, gather: Container, missing: Sequence[str] | None) -> DAG:
-    """Gather runs when every shard has ended, however it ended: it says what is missing."""
+class Steps(NamedTuple):
+    """The templates of the pipeline's steps."""
+
+    split: Container
+    infer: Container
+    gather: Container
+
+
+def inference_steps(parameters: Parameters, pods: Pods, values: Values) -> Steps:
+    """Each step as a container.
+
+    Args:
+        parameters: what to do, but for what ``values`` refer to.
+        pods: where and how pods run.
+        values: of one run, or of a form that is filled in later.
+    """
+    tolerance = parameters.surface_distances
+    split = step(
+        "split",
+        parameters,
+        pods,
+        values,
+        [
+            *given(values, "dataset", "split", "shards", "run"),
+            *("--policy", parameters.policy, "--case-names", values.of("case-names", parameters.case_names)),
+            *(part for root in parameters.allow_root for part in ("--allow-root", root)),
+            *(part for host in parameters.allow_http for part in ("--allow-http", host)),
+        ],
+        module="steps.split_yaml",
+        outputs=[output("shard-ids", default=None)],
+    )
+    infer = step(
+        "infer",
+        parameters,
+        pods,
+        values,
+        [
+            *given(values, "run", "model"),
+            *("--shard", "{{inputs.parameters.shard}}"),
+            *("--threads-per-step", values.of("threads-per-step", str(parameters.threads_per_step))),
+            *("--device", values.of("device", parameters.device)),
+            *(["--cache", parameters.cache] if parameters.cache is not None else []),
+            *(["--probabilities"] if parameters.probabilities else []),
+            *(["--surface-distances", str(tolerance)] if tolerance is not None else []),
+            *(["--lesions"] if parameters.lesions else []),
+            *(["--dicom-results", parameters.dicom_results] if parameters.dicom_results is not None else []),
+            *(["--retry-failed"] if parameters.retry_failed else []),
+            *(["--max-pixels", str(parameters.max_pixels)] if parameters.max_pixels is not None else []),
+            *(["--max-bytes", str(parameters.max_bytes)] if parameters.max_bytes is not None else []),
+        ],
+        outputs=[output("done"), output("failed"), output("seconds")],
+        measured=metrics.of_infer(values.gpus, values.gpus_held),
+        semaphore=pods.semaphore,
+    )
+    gather = step(
+        "gather",
+        parameters,
+        pods,
+        values,
+        [
+            *given(values, "run", "max-failed"),
+            *("--case-names", values.of("case-names", parameters.case_names)),
+            *(["--require-one-class"] if parameters.require_one_class else []),
+            *(word for text in parameters.require for word in ("--require", text)),
+            *(["--no-regression", parameters.no_regression] if parameters.no_regression is not None else []),
+            *(["--patient", parameters.patient] if parameters.patient is not None else []),
+            *(word for name in parameters.group_by for word in ("--group-by", name)),
+            *(word for name in parameters.metric for word in ("--metric", name)),
+            *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
+        ],
+        outputs=[
+            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric", "slowest")),
+            *page(values, pods, "report", "report", layout.REPORT_UI),
+        ],
+        measured=metrics.of_gather(),
+    )
+    return Steps(split, infer, gather)
+
+
+def pipeline(steps: Steps, missing: Sequence[str] | None = None, before: Task | None = None, **own: str) -> list[Task]:
+    """The tasks of the entrypoint. Gather runs when every shard has ended, however it ended: it says what is missing.
+
+    Args:
+        steps: its templates.
+        missing: as in :func:`distributed_inference`.
+        before: a task that must have succeeded before a shard is inferred.
+        own: values of infer's inputs that are not the DAG's own.
+    """
     shards = "{{tasks.split.outputs.parameters.shard-ids}}" if missing is None else json.dumps(list(missing))
+    depends = [*([before.name] if before else []), *(["split"] if missing is None else [])]
     each = Task(
         name="infer",
-        template=infer.name,
-        depends="split" if missing is None else None,
+        template=steps.infer.name,
+        depends=" && ".join(depends) or None,
         with_param=shards,
-        arguments=[Parameter(name="shard", value="{{item}}")],
+        arguments=arguments_for(steps.infer, shard="{{item}}", **own),
     )
-    tasks: list[Task | DAGTask] = [
-        *([Task(name="split", template=split.name)] if missing is None else []),
+    return [
+        *([before] if before else []),
+        *([Task(name="split", template="split", arguments=arguments_for(steps.split))] if missing is None else []),
         *([each] if missing is None or missing else []),
-        Task(name="gather", template=gather.name, depends=SHARD_ENDED if missing is None or missing else None),
+        Task(
+            name="gather",
+            template="gather",
+            depends=SHARD_ENDED if missing is None or missing else None,
+            arguments=arguments_for(steps.gather),
+        ),
     ]
-    return DAG(name="main", tasks=tasks)
 
 
-def _step(
+def step(
     name: str,
     parameters: Parameters,
     pods: Pods,
+    values: Values,
     arguments: Sequence[str],
     *,
-    outputs: Sequence[Parameter | Artifact],
+    outputs: Sequence[Parameter | Artifact] = (),
     module: str | None = None,
-    inputs: Sequence[Parameter] = (),
-    gpus: int = 0,
     measured: Metrics | None = None,
     semaphore: str | None = None,
 ) -> Container:
+    """A template that calls ``steps.<name>``, or ``module``; its inputs are what its fields refer to."""
+    infers = name in WITH_MODEL
+    cpu = pods.cpu or str(parameters.threads_per_step)
     threads = str(parameters.threads_per_step)
-    infers = name == "infer"
-    cpu = pods.cpu or threads
+    if infers:
+        threads = values.of("threads-per-step", threads)
     image = pods.images.gpu if infers else pods.images.core
     memory, storage = (pods.memory, pods.ephemeral_storage) if infers else (MEMORY, STORAGE)
+    place, gpus, patch = values.place, values.gpus if infers else 0, values.pod_spec_patch if infers else None
     return Container(
         name=name,
         image=image,
         command=["python", "-m", module or f"steps.{name}"],
-        args=[*arguments, "--outputs", OUTPUTS],
-        inputs=list(inputs) or None,
-        outputs=list(outputs),
+        args=[*arguments, *(["--outputs", OUTPUTS] if outputs else [])],
+        inputs=inputs_of([*arguments, patch, place.key if place else None]) or None,
+        outputs=list(outputs) or None,
         env=[
             *(Env(name=f"{library}_NUM_THREADS", value=threads) for library in ("OMP", "MKL", "OPENBLAS")),
             Env(name="PYTHONUNBUFFERED", value="1"),
@@ -181,7 +220,7 @@ def _step(
             memory_limit=memory,
             ephemeral_request=storage,
             ephemeral_limit=storage,
-            gpus=gpus or None,
+            gpus=gpus if gpus and str(gpus) == values.gpus_held else None,
         ),
         retry_strategy=RetryStrategy(
             limit=str(LIMIT),
@@ -192,7 +231,7 @@ def _step(
         ),
         metrics=measured,
         synchronization=pod_fields.semaphore(semaphore) if semaphore else None,
-        **pod_fields.template_fields(pods, Location.parse(parameters.run), storage=storage, gpus=gpus),
+        **pod_fields.template_fields(pods, place, storage=storage, gpus=gpus, patch=patch),
     )
 
 
@@ -201,26 +240,20 @@ def output(name: str, default: str | None = "") -> Parameter:
     return Parameter(name=name, value_from=model(ValueFrom, path=f"{OUTPUTS}/{name}", default=default))
 
 
-def _report(parameters: Parameters, pods: Pods) -> list[Artifact]:
-    """The page for Argo's UI: the same bytes that gather writes to the same place in the run, known to Argo."""
-    run = Location.parse(parameters.run)
-    if run.scheme != S3:
+def page(values: Values, pods: Pods, name: str, path: str, key: str) -> list[Artifact]:
+    """A page for Argo's UI: what a step writes to ``path`` of its outputs is put to ``key`` of the run."""
+    if values.place is None:
         return []
     return [
         model(
             Artifact,
-            name="report",
-            path=f"{OUTPUTS}/report",
+            name=name,
+            path=f"{OUTPUTS}/{path}",
             optional=True,
             archive=model(ArchiveStrategy, none=model(NoneStrategy)),
-            s3=pod_fields.s3_object(pods, run.join(layout.REPORT_UI)),
+            s3=pod_fields.s3_object(pods, values.place.join(key.rstrip("/"))),
         )
     ]
-
-
-def _given(*names: str) -> list[str]:
-    """Options whose values are parameters of the workflow, so that they show in Argo's UI."""
-    return [part for name in names for part in (f"--{name}", f"{{{{workflow.parameters.{name}}}}}")]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """``python -m workflows.golden``: writes the rendered workflows that lie in the repository anew, or checks them.
 
-They let a review see what a change does to the Workflow objects, and ``argo lint`` check them without a cluster.
+Those of the tests let a review see what a change does to the Workflow objects, and ``argo lint`` check them without a
+cluster. The WorkflowTemplates in manifests/ are what an administrator applies; those for one place are
+rendered by ``python -m workflows.templates``.
 """
 
 import argparse
@@ -15,9 +17,12 @@ from workflows.distributed_inference import NAME, distributed_inference
 from workflows.manifest import to_manifest, to_yaml
 from workflows.parameters import Parameters
 from workflows.pods import Pods
+from workflows.templates.catalogue import folder as templates
+from workflows.templates.site import Site
 
 PROJECT = Path(__file__).parents[1]
 FOLDER = PROJECT / "tests" / "workflows" / "golden"
+TEMPLATES = PROJECT / "manifests" / "base" / "templates"
 MONITORING = PROJECT / "manifests" / "monitoring"
 
 _PODS = Pods(image="registry.example.org/imaging:1.0")
@@ -107,8 +112,11 @@ def main(arguments: Sequence[str] | None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
     checking = parser.parse_args(arguments).check
     rule = MONITORING / "prometheusrule.yaml"
-    wanted = {FOLDER / name: text for name, text in golden().items()} | {rule: prometheus_rule()}
-    there = {path: path.read_text() for path in (*FOLDER.glob("*.yaml"), rule) if path.exists()}
+    wanted = {rule: prometheus_rule()}
+    for folder, files in ((FOLDER, golden()), (TEMPLATES, templates(Site.of(Pods())))):
+        wanted |= {folder / name: text for name, text in files.items()}
+    paths = (*FOLDER.glob("*.yaml"), *TEMPLATES.glob("*.yaml"), rule)
+    there = {path: path.read_text() for path in paths if path.exists()}
     changed = sorted(path for path in wanted.keys() | there.keys() if wanted.get(path) != there.get(path))
     for path in changed:
         if checking:

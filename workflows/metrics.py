@@ -20,9 +20,10 @@ def of_workflow() -> Metrics:
     return model(Metrics, prometheus=[_counter("runs", "Runs that ended", "1", {"status": "{{workflow.status}}"})])
 
 
-def of_infer(gpus: int) -> Metrics:
+def of_infer(gpus: int, gpus_held: str) -> Metrics:
     """Cases done and failed, seconds per shard, seconds that GPUs were held.
 
+    ``gpus`` is how many an infer pod may have, ``gpus_held`` how many it has: a number, or an expression of Argo.
     Argo's own duration counts from when a pod was asked for, and so the waiting for a GPU, too; the step's does not.
     """
     done, failed = (
@@ -41,7 +42,7 @@ def of_infer(gpus: int) -> Metrics:
         SHARD_SECONDS,
         {"status": "{{status}}"},
     )
-    seconds_held = f"{{{{=asFloat(outputs.parameters.seconds) * {gpus}}}}}"
+    seconds_held = f"{{{{=asFloat(outputs.parameters.seconds) * {gpus_held}}}}}"
     held = _counter(
         "gpu_seconds",
         "Seconds for which GPUs were held by shards that ended",

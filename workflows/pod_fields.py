@@ -4,6 +4,7 @@ Every pod, Argo's own containers in it included, passes Pod Security's ``restric
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from hera.workflows import Env, SecretEnv
@@ -60,6 +61,23 @@ DEFAULT_ENDPOINT = "https://s3.amazonaws.com"
 SHARED_MEMORY = "1Gi"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A prefix of a bucket, whose name and key may be expressions of Argo."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def of(cls, location: Location) -> "Place | None":
+        """None for what does not lie in S3."""
+        return cls(location.host, location.key) if location.scheme == S3 else None
+
+    def join(self, *parts: str) -> "Place":
+        """The place below this one."""
+        return Place(self.bucket, "/".join(part for part in (self.key, *parts) if part))
+
+
 def workflow_fields(pods: Pods, labels: dict[str, str]) -> dict[str, Any]:
     """Arguments of Hera's Workflow that hold for all pods.
 
@@ -92,14 +110,17 @@ def workflow_fields(pods: Pods, labels: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def template_fields(pods: Pods, where: Location, *, storage: str, gpus: int) -> dict[str, Any]:
+def template_fields(
+    pods: Pods, place: Place | None, *, storage: str, gpus: int = 0, patch: str | None = None
+) -> dict[str, Any]:
     """Arguments of Hera's Container: a read-only root, a place to write, credentials, and a log that is kept.
 
     Args:
         pods: the settings.
-        where: the run; its logs are kept there when it lies in S3.
+        place: the run, where logs are kept; None when it does not lie in a bucket.
         storage: size of the place to write.
-        gpus: how many the pod has.
+        gpus: how many the pod may have.
+        patch: of the pod's own, JSON.
     """
     volumes = [model(Volume, name="tmp", empty_dir=model(EmptyDirVolumeSource, size_limit=storage))]
     mounts = [model(VolumeMount, name="tmp", mount_path=TMP)]
@@ -123,9 +144,9 @@ def template_fields(pods: Pods, where: Location, *, storage: str, gpus: int) -> 
         "volumes": volumes,
         "volume_mounts": mounts,
         "archive_location": None
-        if where.scheme != S3
-        else model(ArtifactLocation, archive_logs=True, s3=s3_object(pods, where.join(run.LOGS, "{{pod.name}}"))),
-        "pod_spec_patch": json.dumps({"runtimeClassName": pods.runtime_class}) if gpus and pods.runtime_class else None,
+        if place is None
+        else model(ArtifactLocation, archive_logs=True, s3=s3_object(pods, place.join(f"{run.LOGS}{{{{pod.name}}}}"))),
+        "pod_spec_patch": patch,
     }
 
 
@@ -145,7 +166,7 @@ def environment(pods: Pods) -> list[Env | EnvVar | SecretEnv]:
     return found
 
 
-def s3_object(pods: Pods, where: Location) -> S3Artifact:
+def s3_object(pods: Pods, place: Place) -> S3Artifact:
     """An object or prefix as Argo's executor reaches it, by the pods' own endpoint and credentials."""
     scheme, _, host = (pods.s3_endpoint or DEFAULT_ENDPOINT).rpartition("://")
     secret, ca = pods.s3_secret, pods.ca_secret
@@ -154,8 +175,8 @@ def s3_object(pods: Pods, where: Location) -> S3Artifact:
         endpoint=host.rstrip("/"),
         insecure=scheme == "http" or None,
         region=pods.s3_region,
-        bucket=where.host,
-        key=where.key,
+        bucket=place.bucket,
+        key=place.key,
         access_key_secret=model(SecretKeySelector, name=secret, key=pods.access_key_field) if secret else None,
         secret_key_secret=model(SecretKeySelector, name=secret, key=pods.secret_key_field) if secret else None,
         use_sdk_creds=None if secret else True,

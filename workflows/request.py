@@ -110,7 +110,10 @@ def resumed_run(arguments: argparse.Namespace) -> Request:
     where = store.root.for_person()
     state = read_state(store)
     if state.record is None:
-        raise DataError(f"{where}: has no {run.RUN}, so its steps were called by hand; call the missing ones so too")
+        raise DataError(
+            f"{where}: has no {run.RUN}, so it was started from a WorkflowTemplate, or its steps were called by "
+            "hand; do the same again: with this run it does only what is missing"
+        )
     given = options.given(arguments)
     recorded = replace(state.record.parameters, run=str(store.root), retry_failed=False)
     for name, value in given.items():

@@ -14,6 +14,7 @@ from imaging_core.store import Location
 from imaging_core.store.base import Store
 from imaging_core.store.location import FILE, S3
 from workflows import options, pod_options
+from workflows.arguments import arguments_of
 from workflows.checks import Inputs, check_inputs
 from workflows.distributed_inference import distributed_inference
 from workflows.manifest import to_manifest
@@ -121,9 +122,8 @@ def resumed_submission(arguments: argparse.Namespace) -> Submission:
 
 def run_of(workflow: Mapping[str, Any]) -> str:
     """The location of the run that a workflow of ours is about; DataError when it is none of ours."""
-    for parameter in workflow.get("spec", {}).get("arguments", {}).get("parameters", []):
-        if parameter.get("name") == "run":
-            return str(parameter["value"])
+    if run_location := arguments_of(workflow).get("run"):
+        return run_location
     raise DataError(f"workflow {workflow['metadata']['name']}: not one of ours, it has no parameter run")
 
 

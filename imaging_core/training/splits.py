@@ -75,7 +75,7 @@ def answer(material: Material, kind: str | None, classes: tuple[str, ...] | None
     if dataset.task == "segmentation":
         names = classes or dataset.classes or ("foreground",)
         return {"kind": kind or ("binary" if len(names) == 1 else "multiclass"), "classes": names}
-    if classes is not None:
+    if classes:
         raise UsageError("--classes is for masks; this dataset names its classes itself")
     indices = material.training.indices + material.validation.indices
     labels = [dataset.samples[index].label for index in indices]

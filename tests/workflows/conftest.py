@@ -1,5 +1,7 @@
 """Runs as steps leave them, written by hand: what the command line reads of them."""
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from imaging_core import run
 from imaging_core.inference.ledger import Record, to_part
 from imaging_core.store import Location, open_store
+from tests.workflows.argo_schemas import CLUSTER
 from workflows.parameters import Parameters
 from workflows.run_record import RunRecord
 
@@ -77,3 +80,13 @@ class WrittenRun:
 @pytest.fixture
 def written(tmp_path: Path) -> WrittenRun:
     return WrittenRun(tmp_path / "my run")
+
+
+@pytest.fixture
+def tool(request: pytest.FixtureRequest) -> str:
+    """The path of a program that the development cluster's build makes."""
+    folder = os.environ.get("CLUSTER_BIN", str(CLUSTER / "bin"))
+    found = shutil.which(request.param, path=os.pathsep.join([folder, os.environ["PATH"]]))
+    if found is None:
+        pytest.skip(f"{request.param} is neither in {folder} nor on PATH; ../shared/cluster/build makes it")
+    return found

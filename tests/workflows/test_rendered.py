@@ -1,31 +1,15 @@
 """The rendered workflows of the repository: up to date, and valid for the tools that a cluster's people use."""
 
-import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
+from tests.workflows.argo_schemas import validate, write_schema
 from workflows.golden import FOLDER, golden
 
 PROJECT = Path(__file__).parents[2]
-CLUSTER = Path(os.environ.get("CLUSTER_HOME", "/var/tmp/dev-cluster"))  # noqa: S108 - where ../shared/cluster builds
-CRD = CLUSTER / "src/manifests/base/crds/full/argoproj.io_workflows.yaml"
-
-
-@pytest.fixture
-def tool(request: pytest.FixtureRequest) -> str:
-    """The path of a program that the development cluster's build makes."""
-    folder = os.environ.get("CLUSTER_BIN", str(CLUSTER / "bin"))
-    found = shutil.which(request.param, path=os.pathsep.join([folder, os.environ["PATH"]]))
-    if found is None:
-        pytest.skip(f"{request.param} is neither in {folder} nor on PATH; ../shared/cluster/build makes it")
-    return found
 
 
 @pytest.mark.parametrize("name", sorted(golden()))
@@ -61,37 +45,12 @@ def test_argo_lint_would_find_a_mistake(tool, tmp_path):
 
 @pytest.fixture(scope="session")
 def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Argo 3.7's full CRD as a JSON schema that allows no unknown field."""
-    if not CRD.is_file():
-        pytest.skip(f"{CRD} is not here; ../shared/cluster/build makes it, below $CLUSTER_HOME")
-    versions = yaml.load(CRD.read_text(), yaml.CSafeLoader)["spec"]["versions"]
-    strict = _strict(next(each["schema"]["openAPIV3Schema"] for each in versions if each["name"] == "v1alpha1"))
-    # The CRD leaves the standard object metadata to the API server.
-    strict["properties"]["metadata"] = {"type": "object"}
-    path = tmp_path_factory.mktemp("schema") / "workflow.json"
-    path.write_text(json.dumps(strict))
-    return path
-
-
-def _strict(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    stricter = {key: _strict(value) for key, value in schema.items()}
-    if isinstance(stricter.get("properties"), dict) and stricter.get("type") == "object":
-        stricter.setdefault("additionalProperties", False)
-    return stricter
-
-
-def _validate(tool: str, schema: Path, file: Path) -> "subprocess.CompletedProcess[str]":
-    command = [tool, "-strict", "-summary", "-schema-location", str(schema), str(file)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return write_schema(tmp_path_factory.mktemp("schema"), "workflows")
 
 
 @pytest.mark.parametrize("tool", ["kubeconform"], indirect=True)
 def test_the_full_crd_of_argo_accepts_them(tool, schema):
-    checked = _validate(tool, schema, FOLDER)
+    checked = validate(tool, schema, FOLDER)
 
     assert checked.returncode == 0, checked.stdout
     assert f"Valid: {len(golden())}, Invalid: 0, Errors: 0, Skipped: 0" in checked.stdout
@@ -111,4 +70,4 @@ def test_the_full_crd_of_argo_would_find_a_mistake(tool, schema, tmp_path, right
     assert right in text
     (tmp_path / "wrong.yaml").write_text(text.replace(right, wrong))
 
-    assert _validate(tool, schema, tmp_path / "wrong.yaml").returncode != 0
+    assert validate(tool, schema, tmp_path / "wrong.yaml").returncode != 0

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from imaging_core.errors import DataError
+from workflows.arguments import arguments_of
 from workflows.cluster.api import Workflow
 
 ENDED = {"Succeeded", "Failed", "Error"}
-STEPS = ("split", "infer", "gather")
+STEPS = ("train", "split", "infer", "gather")
 State = Literal["waiting", "running", "ended"]
 
 
@@ -110,13 +111,12 @@ def read_workflow(workflow: Workflow) -> WorkflowState:
         DataError: its nodes are kept elsewhere, and only the Argo Server can read them.
     """
     metadata, spec, status = workflow["metadata"], workflow.get("spec", {}), workflow.get("status") or {}
-    arguments = spec.get("arguments", {}).get("parameters") or []
     return WorkflowState(
         name=str(metadata["name"]),
         phase=str(status.get("phase") or ""),
         message=str(status.get("message") or ""),
         shutdown=str(spec.get("shutdown") or ""),
-        parameters={each["name"]: str(each.get("value", "")) for each in arguments},
+        parameters=arguments_of(workflow),
         nodes=_steps(str(metadata["name"]), _nodes(metadata["name"], status)),
         created=_time(metadata.get("creationTimestamp")),
         ended=_time(status.get("finishedAt")),

@@ -4,13 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from imaging_core import run as layout
-from imaging_core.errors import EXIT_DONE, ConfigurationError, DataError, MissingError, UsageError
-from imaging_core.metrics.comparison import compare
-from imaging_core.metrics.merge import Merged, merge
-from imaging_core.report.comparison import Compared, document, lines, page
-from imaging_core.store import Location, open_store
-from workflows.options import OWN_COMMAND, location
+from imaging_core.errors import EXIT_DONE, ConfigurationError
+from imaging_core.report.compared_runs import compare_runs
+from imaging_core.report.comparison import document, lines, page
+from imaging_core.store import Location
+from workflows.options import location
 
 DESCRIPTION = """\
 Compare runs of the same dataset: every figure of the first run beside those of each other one, on the cases that both
@@ -41,35 +39,18 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def main(arguments: argparse.Namespace) -> int:
     """Compare, and say what was found."""
-    if arguments.first in arguments.others:
-        raise UsageError(f"{arguments.first}: is compared with itself; give another run")
-    first, first_merged = _read(arguments.first, arguments.patient)
-    others = []
-    for each in arguments.others:
-        run, merged = _read(each, arguments.patient)
-        try:
-            others.append((run, compare(first_merged, merged)))
-        except DataError as error:
-            raise DataError(f"{first.location} and {run.location}: {error}") from error
+    others = [Location.parse(each) for each in arguments.others]
+    first, compared = compare_runs(Location.parse(arguments.first), others, arguments.patient)
     if arguments.save:
         try:
-            arguments.save.write_bytes(page(first, others))
+            arguments.save.write_bytes(page(first, compared))
         except OSError as error:
             wrong = f"{arguments.save}: cannot be written: {error.strerror}; give another --save"
             raise ConfigurationError(wrong) from error
     if arguments.json:
-        print(json.dumps(document(first, others), ensure_ascii=False))
+        print(json.dumps(document(first, compared), ensure_ascii=False))
     else:
-        print("\n".join(lines(first, others)))
+        print("\n".join(lines(first, compared)))
         if arguments.save:
             print(f"\nReport: {arguments.save.resolve().as_uri()}")
     return EXIT_DONE
-
-
-def _read(text: str, patient: str | None) -> tuple[Compared, Merged]:
-    root = Location.parse(text)
-    store = open_store(root)
-    if not store.exists(layout.SHARD_INDEX):
-        raise MissingError(f"{root.for_person()}: holds no run; {OWN_COMMAND} list shows those of a cluster")
-    merged = merge(store, names=False, patient=patient)
-    return Compared(root.for_person(), merged.model.card.name if merged.model else "no model"), merged
