@@ -23,6 +23,8 @@ class Answers:
         gpus: so many GPUs may be requested in the namespace.
         s3_endpoint: URL by which pods reach S3.
         s3_cidrs: addresses of S3, where it is not in the cluster.
+        s3_secret: with the credentials that the pods of templates use for S3.
+        image: of the templates' steps, see :meth:`workflows.pods.Images.under`.
     """
 
     overlay: str = DEFAULT_OVERLAY
@@ -30,6 +32,8 @@ class Answers:
     gpus: int | None = None
     s3_endpoint: str | None = None
     s3_cidrs: tuple[str, ...] = ()
+    s3_secret: str | None = None
+    image: str | None = None
 
     @classmethod
     def remembered(cls, stored: dict[str, Any]) -> "Answers":
@@ -65,6 +69,12 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
     add("--gpus", type=positive, metavar="N", help="so many GPUs may the namespace's pods request")
     add("--s3-endpoint", type=_url, metavar="URL", help="by which pods reach S3; narrows their network policy to it")
     add("--s3-cidr", dest="s3_cidrs", action="append", type=_cidr, metavar="CIDR", help="addresses of S3; repeat")
+    add("--s3-secret", metavar="NAME", help="secret with the templates' S3 credentials, keys accesskey and secretkey")
+    add(
+        "--image",
+        metavar="PREFIX[:TAG]",
+        help="the templates' images, as of submit; core=IMAGE@sha256:…,gpu=… by digest",
+    )
     add_argo_manifests(parser)
 
 

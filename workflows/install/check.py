@@ -19,8 +19,8 @@ OLDEST = (1, 27)
 VERBS = ("get", "create", "patch", "delete")
 
 
-def findings(objects: Objects, rendered: Sequence[Object]) -> Iterator[Finding]:
-    """Everything that is looked at, one by one."""
+def findings(objects: Objects, rendered: Sequence[Object], secret: str | None) -> Iterator[Finding]:
+    """Everything that is looked at, one by one; ``secret`` is the one with the credentials for S3."""
     yield _version("kubectl", _kubectl_version())
     yield _version("Kubernetes", objects.version)
     yield _namespace(objects)
@@ -29,6 +29,8 @@ def findings(objects: Objects, rendered: Sequence[Object]) -> Iterator[Finding]:
             "values of the overlay", "wrong", f"example.org is not yours: {', '.join(values)}; see its comments"
         )
     yield _argo(objects, rendered)
+    if secret:
+        yield _secret(objects, secret)
     yield _permissions(objects, rendered)
 
 
@@ -71,6 +73,18 @@ def _argo(objects: Objects, rendered: Sequence[Object]) -> Finding:
         return Finding(
             what, "wrong", "is not installed; --overlay quickstart brings it, or ask the cluster's administrator"
         )
+    return Finding(what, "ok")
+
+
+def _secret(objects: Objects, name: str) -> Finding:
+    what = f"secret {name}"
+    try:
+        found = objects.get(Reference("v1", "Secret", objects.api.namespace, name))
+    except InferenceError as error:
+        return Finding(what, "not checked", str(error))
+    if found is None:
+        literals = "--from-literal=accesskey=… --from-literal=secretkey=…"
+        return Finding(what, "wrong", f"there is none; kubectl create secret generic {name} {literals}")
     return Finding(what, "ok")
 
 

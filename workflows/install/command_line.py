@@ -105,8 +105,9 @@ def _render(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     with _objects(arguments) as objects:
         found = []
-        rendered = render(_answers(objects, arguments), objects.api.namespace, arguments.argo_manifests)
-        for finding in check.findings(objects, rendered):
+        answers = _answers(objects, arguments)
+        rendered = render(answers, objects.api.namespace, arguments.argo_manifests)
+        for finding in check.findings(objects, rendered, answers.s3_secret):
             found.append(finding)
             if not arguments.json:
                 print(finding, flush=True)

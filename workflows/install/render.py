@@ -4,6 +4,7 @@ import ipaddress
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def render(answers: Answers, namespace: str, argo_manifests: Path | None) -> lis
         shutil.copytree(MANIFESTS, here / "manifests")
         if argo_manifests:
             _take_copy(argo_manifests, here)
+        _render_templates(answers, here / "manifests/base/templates")
         (here / "answers").mkdir()
         (here / "answers/kustomization.yaml").write_text(yaml.safe_dump(_kustomization(answers, namespace)))
         return list(yaml.safe_load_all(_kustomize(here / "answers")))
@@ -67,6 +69,18 @@ def _take_copy(argo_manifests: Path, here: Path) -> None:
     path.write_text(
         yaml.safe_dump(yaml.safe_load(path.read_text()) | {"resources": [f"../../argo-workflows/{wanted}"]})
     )
+
+
+def _render_templates(answers: Answers, folder: Path) -> None:
+    """WorkflowTemplates are rendered anew, by their own command: they hold images, endpoint and secret in many places."""
+    options = {"--image": answers.image, "--pod-s3-endpoint": answers.s3_endpoint, "--s3-secret": answers.s3_secret}
+    given = [part for option, value in options.items() if value for part in (option, value)]
+    if not given or not folder.is_dir():
+        return
+    command = [sys.executable, "-m", "workflows.templates", "render", "--out", str(folder), *given]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=MANIFESTS.parent)
+    if said.returncode:
+        raise ConfigurationError(f"the templates: {said.stderr.strip().removeprefix('error: ')}")
 
 
 def _kustomization(answers: Answers, namespace: str) -> dict[str, Any]:
