@@ -170,5 +170,5 @@ def test_what_is_missing_to_render_is_said(tmp_path):
     said = install("render", path=str(tmp_path))
     assert said.returncode == 78
     assert "kubectl is not on PATH" in said.stderr
-    with pytest.raises(ConfigurationError, match="there is no namespace-install/kustomization.yaml"):
+    with pytest.raises(ConfigurationError, match="there is no namespace-install"):
         render(Answers(overlay="quickstart"), "imaging", tmp_path)
