@@ -62,13 +62,14 @@ def main(arguments: Sequence[str] | None) -> int:
         raise UsageError("--cache goes with --older-than alone")
     now = datetime.now(UTC)
     say = (lambda _line: None) if options.json else _say
+    deleting = options.delete == "yes"
     total = _cache(options, now, say) if options.cache is not None else _runs(options, now, say)
     again = _again(options)
     if options.json:
-        document = {"deleted": options.delete, "removed": total.removed, "kept": total.kept, **total.counts}
+        document = {"deleted": deleting, "removed": total.removed, "kept": total.kept, **total.counts}
         print(json.dumps(document, ensure_ascii=False))
     else:
-        for line in _conclusion(total, options.delete, again):
+        for line in _conclusion(total, deleting, again):
             _say(line)
     return EXIT_DONE
 
@@ -83,11 +84,11 @@ def _runs(options: argparse.Namespace, now: datetime, say: Callable[[str], None]
             total.kept.append({"run": str(each.where), "why": each.why})
             continue
         where, files = each.run.where, len(each.entries)
-        if options.delete:
+        if options.delete == "yes":
             remove(each, now, partial(_told, files, say))
         words = f"begun {each.run.begun:%Y-%m-%d}, {_plural(files, 'file')}, {_size(each.size)}"
         what = "all" if each.kind == WHOLE else each.kind
-        say(f"{'removed' if options.delete else 'would go'} {what} of {where.for_person()}: {words}")
+        say(f"{'removed' if options.delete == 'yes' else 'would go'} {what} of {where.for_person()}: {words}")
         total.removed.append({"run": str(where), "kind": each.kind, "files": files, "bytes": each.size})
         total.counts.update(files=files, bytes=each.size)
     return total
@@ -103,7 +104,7 @@ def _selected(options: argparse.Namespace, now: datetime) -> Iterator[Candidate 
 def _cache(options: argparse.Namespace, now: datetime, say: Callable[[str], None]) -> Total:
     total, store = Total(), open_store(options.cache)
     entries = old_cached(store, options.older_than, now)
-    if options.delete:
+    if options.delete == "yes":
         remove_cached(store, [each.key for each in entries], partial(_told, len(entries), say))
     if entries:
         found: dict[str, Any] = {"files": len(entries), "bytes": sum(each.size for each in entries)}
@@ -179,7 +180,14 @@ def _parser() -> argparse.ArgumentParser:
         "--older-than", type=age, metavar="AGE", help="only runs that began (entries that were written) longer ago: 30d"
     )
     add("--keep", type=positive, metavar="N", help="keep the newest N runs of each dataset, model and split")
-    add("--delete", action="store_true", help="remove it; without this nothing is changed")
+    add(
+        "--delete",
+        nargs="?",
+        choices=("yes", "no"),
+        const="yes",
+        default="no",
+        help="remove it; without this (or with no) nothing is changed",
+    )
     add("--json", action="store_true", help="one JSON object on stdout")
     return parser
 

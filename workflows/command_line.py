@@ -3,10 +3,9 @@
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from imaging_core import __version__
-from imaging_core.errors import EXIT_USAGE, InferenceError
+from imaging_core.errors import InferenceError
 from workflows.commands import (
     check,
     cleanup,
@@ -24,6 +23,7 @@ from workflows.commands import (
 )
 from workflows.commands import list as list_workflows
 from workflows.options import OWN_COMMAND
+from workflows.parser import Parser
 
 DESCRIPTION = """\
 Distributed inference on medical image datasets: split, infer in parallel, gather exact metrics and a report.
@@ -36,19 +36,9 @@ example:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Keeps the lines of its texts, knows no shortened options, and says what is wrong without a page of usage."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_USAGE, f"error: {message}\ntry: {self.prog} --help\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line; a parsed one holds the ``main`` of its subcommand."""
-    root = _Parser(
+    root = Parser(
         prog=OWN_COMMAND,
         description=DESCRIPTION,
         epilog=EPILOG,

@@ -9,6 +9,7 @@ from imaging_core.errors import ConfigurationError, InferenceError, MissingError
 from workflows.cluster.api import GROUP, PLURAL
 from workflows.cluster.findings import Finding
 from workflows.cluster.kubernetes_api import TIMEOUT, KubernetesApi
+from workflows.cluster.permissions import refused
 from workflows.pod_fields import CA_FILE
 from workflows.pods import Pods
 
@@ -90,25 +91,13 @@ def _namespace(api: KubernetesApi, core: Any) -> Finding:
 
 
 def _permissions(api: KubernetesApi) -> Iterator[Finding]:
-    """SelfSubjectAccessReview: what the API server would say of these requests."""
-    reviews = client.AuthorizationV1Api(api.connection)
-    refused = []
-    for group, resource, verb in NEEDED:
-        name, _, below = resource.partition("/")
-        attributes = {"namespace": api.namespace, "group": group, "resource": name, "verb": verb}
-        body = {"spec": {"resourceAttributes": attributes | ({"subresource": below} if below else {})}}
-        try:
-            said = api.ask(
-                "ask for permissions",
-                lambda body=body: reviews.create_self_subject_access_review(body, _request_timeout=TIMEOUT),  # type: ignore[misc]
-            )
-        except ConfigurationError as error:
-            yield Finding("permissions", "not checked", str(error))
-            return
-        if not said.status.allowed:
-            refused.append(f"{verb} {resource}")
-    if refused:
-        yield Finding("permissions", "wrong", f"you may not {', '.join(refused)} in {api.namespace}; ask for a Role")
+    try:
+        denied = refused(api, [(api.namespace, *needed) for needed in NEEDED])
+    except ConfigurationError as error:
+        yield Finding("permissions", "not checked", str(error))
+        return
+    if denied:
+        yield Finding("permissions", "wrong", f"you may not {', '.join(denied)} in {api.namespace}; ask for a Role")
     else:
         yield Finding("permissions", "ok")
 

@@ -30,14 +30,14 @@ def connect(namespace: str | None) -> WorkflowApi:
     asked = namespace or os.environ.get("ARGO_NAMESPACE") or None
     if os.environ.get("ARGO_SERVER"):
         return _argo_server(os.environ, asked or _namespace_of_files() or "default")
-    return _kubernetes(asked)
+    return connect_kubernetes(asked)
 
 
 def kubernetes_beside(api: WorkflowApi) -> "KubernetesApi | None":
     """The Kubernetes API of the same namespace; None when an Argo Server is asked and no other way is configured."""
     if isinstance(api, ArgoServer):
         try:
-            return _kubernetes(api.namespace)
+            return connect_kubernetes(api.namespace)
         except ConfigurationError:
             return None
     from workflows.cluster.kubernetes_api import KubernetesApi
@@ -58,7 +58,15 @@ def _argo_server(environment: Mapping[str, str], namespace: str) -> ArgoServer:
     return ArgoServer(f"{scheme}://{address}{f'/{base}' if base else ''}", namespace, token, verify)
 
 
-def _kubernetes(namespace: str | None) -> "KubernetesApi":
+def connect_kubernetes(namespace: str | None) -> "KubernetesApi":
+    """The Kubernetes API of KUBECONFIG or of the pod's service account.
+
+    Args:
+        namespace: None for the context's or the pod's own.
+
+    Raises:
+        ConfigurationError: no cluster is configured.
+    """
     from kubernetes import client, config
 
     from workflows.cluster.kubernetes_api import KubernetesApi

@@ -3,13 +3,14 @@
 import yaml
 
 from workflows.manifest import to_manifest, to_yaml
+from workflows.templates.cleanup import cleanup
 from workflows.templates.comparison import comparison
 from workflows.templates.inference import inference
 from workflows.templates.new_datasets import new_datasets
 from workflows.templates.site import Site
 from workflows.templates.training import train_and_infer, training
 
-TEMPLATES = (inference, training, train_and_infer, comparison, new_datasets)
+TEMPLATES = (inference, training, train_and_infer, comparison, new_datasets, cleanup)
 KUSTOMIZATION = "kustomization.yaml"
 
 

@@ -84,6 +84,15 @@ def fields(pods: Pods, runs: str | None) -> dict[str, Field]:
         "others": Field("One or more other runs of the same dataset, separated by commas."),
         "patient": Field("The feature that names a case's patient, to draw whole patients. Empty: draws cases.", ""),
         "datasets": Field("The prefix that is looked through for dataset files (*.yml, *.yaml): s3://bucket/key."),
+        "what": Field(
+            "What goes: whole runs, or of each run only its outputs (masks and maps), probabilities (maps only), logs, "
+            "or shards (the run can then be neither gathered again nor compared).",
+            "runs",
+            ("runs", "outputs", "probabilities", "logs", "shards"),
+        ),
+        "older-than": Field("Only of runs that began longer ago: 12h, 30d, 8w.", "30d"),
+        "keep": Field("So many of the newest runs of each dataset, model and split stay.", "5"),
+        "delete": Field("no: only say what would go; yes: remove it.", "no", ("no", "yes")),
         "most": Field("How many new dataset files are inferred at a time; the others wait for the next.", "20"),
     }
 
