@@ -45,7 +45,9 @@ def test_each_alarm_sounds_when_it_should_and_not_otherwise(tmp_path):
 
 
 def test_every_metric_that_is_asked_for_is_one_that_there_is():
-    ours = [each for of in (metrics.of_workflow(), metrics.of_infer(1), metrics.of_gather()) for each in of.prometheus]
+    ours = [
+        each for of in (metrics.of_workflow(), metrics.of_infer(1, "1"), metrics.of_gather()) for each in of.prometheus
+    ]
     given = {f"argo_workflows_{each.name}" for each in ours if each.counter}
     given |= {f"argo_workflows_{each.name}_{end}" for each in ours if each.histogram for end in ("bucket", "count")}
     asked = {name for each in expressions() for name in re.findall(r"argo_workflows_\w+", each)}

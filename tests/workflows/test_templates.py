@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from imaging_core.errors import MissingError
-from steps import compare, find_datasets, gather, split_yaml, train
+from steps import cleanup, compare, find_datasets, gather, split_yaml, train
 from tests.workflows.argo_schemas import validate, write_schema
 from workflows.arguments import arguments_of
 from workflows.distributed_inference import NAME, distributed_inference
@@ -35,12 +35,14 @@ NEEDED = {
     f"{NAME}-train-and-infer": {"dataset", "input-size"},
     f"{NAME}-comparison": {"first", "others"},
     f"{NAME}-new-datasets": {"datasets", "model"},
+    f"{NAME}-cleanup": set(),
 }
 STEPS = {
     "train": train.main,
     "split_yaml": split_yaml.main,
     "gather": gather.main,
     "compare": compare.main,
+    "cleanup": cleanup.main,
     "find_datasets": find_datasets.main,
 }
 
@@ -146,8 +148,8 @@ def test_steps_understand_what_a_form_gives_them(name, tmp_path):
         container = filled(each, values)["container"]
         step = container["command"][-1].removeprefix("steps.")
         arguments = [str(tmp_path) if part == "/tmp/outputs" else part for part in container["args"]]  # noqa: S108
-        if step == "find_datasets":
-            assert find_datasets.main(arguments) == 0
+        if step in ("find_datasets", "cleanup"):
+            assert STEPS[step](arguments) == 0
         elif step != "infer":  # as submit calls it
             with pytest.raises(MissingError):
                 STEPS[step](arguments)
