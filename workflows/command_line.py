@@ -1,11 +1,9 @@
 """``python -m workflows.distributed_inference``: one subcommand a file."""
 
 import argparse
-import json
 from collections.abc import Sequence
 
 from imaging_core import __version__
-from imaging_core.errors import InferenceError
 from workflows.commands import (
     check,
     cleanup,
@@ -23,7 +21,7 @@ from workflows.commands import (
 )
 from workflows.commands import list as list_workflows
 from workflows.options import OWN_COMMAND
-from workflows.parser import Parser
+from workflows.parser import Parser, run_subcommand
 
 DESCRIPTION = """\
 Distributed inference on medical image datasets: split, infer in parallel, gather exact metrics and a report.
@@ -53,10 +51,4 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None) -> int:
     """Run one subcommand."""
-    parsed = parser().parse_args(arguments)
-    try:
-        return int(parsed.main(parsed))
-    except InferenceError as error:
-        if getattr(parsed, "json", False):
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}, ensure_ascii=False))
-        raise
+    return run_subcommand(parser(), arguments)

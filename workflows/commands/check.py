@@ -1,17 +1,16 @@
 """``check``: whether a submission would work, before it is made."""
 
 import argparse
-import json
 from collections.abc import Iterator
 
 from rich.console import Console
 
 from imaging_core import __version__
-from imaging_core.errors import EXIT_CONFIGURATION, EXIT_DONE, ConfigurationError, InferenceError
+from imaging_core.errors import ConfigurationError, InferenceError
 from workflows import pod_options
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.connection import connect, kubernetes_beside
-from workflows.cluster.findings import Finding, wrong
+from workflows.cluster.findings import Finding, tell, wrong
 from workflows.commands.workflow_options import add_json, add_namespace
 from workflows.options import OWN_COMMAND, add_options
 from workflows.submission import DEFAULT_SHARDS, Submission, new_submission
@@ -54,18 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     submission = new_submission(arguments)
     api = connect(arguments.namespace)
     console.print(f"checking {api.describe()} (half a minute) …", markup=False, soft_wrap=True)
-    found = []
-    for finding in findings(api, submission):
-        found.append(finding)
-        if not arguments.json:
-            print(finding, flush=True)
-    bad = wrong(found)
-    if arguments.json:
-        said = [{"what": each.what, "state": each.state, "words": each.words} for each in found]
-        print(json.dumps({"ok": not bad, "findings": said}, ensure_ascii=False))
-    else:
-        print("Nothing is wrong." if not bad else f"{len(bad)} to mend before submitting.")
-    return EXIT_CONFIGURATION if bad else EXIT_DONE
+    return tell(findings(api, submission), as_json=arguments.json, before="submitting")
 
 
 def check_before(api: WorkflowApi, submission: Submission, console: Console) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from imaging_core import __version__
 from imaging_core.errors import (
-    EXIT_CONFIGURATION,
     EXIT_DONE,
     EXIT_NOT_ACCEPTABLE,
     ConfigurationError,
@@ -17,7 +16,7 @@ from imaging_core.errors import (
     listing,
 )
 from workflows.cluster.connection import connect_kubernetes
-from workflows.cluster.findings import wrong
+from workflows.cluster.findings import tell
 from workflows.commands.workflow_options import add_json
 from workflows.install import changes, check, credentials, inventory
 from workflows.install.answers import Answers, add_answers, add_argo_manifests
@@ -27,7 +26,7 @@ from workflows.install.objects import Objects, Reference
 from workflows.install.render import as_yaml, example_values, render
 from workflows.install.running import running, stop_all
 from workflows.options import OWN_COMMAND
-from workflows.parser import Parser
+from workflows.parser import Parser, run_subcommand
 
 COMMAND = "python -m workflows.install"
 EPILOG = f"""\
@@ -87,13 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None) -> int:
     """Run one subcommand."""
-    parsed = parser().parse_args(arguments)
-    try:
-        return int(parsed.main(parsed))
-    except InferenceError as error:
-        if getattr(parsed, "json", False):
-            print(json.dumps({"error": str(error), "exit_code": error.exit_code}, ensure_ascii=False))
-        raise
+    return run_subcommand(parser(), arguments)
 
 
 def _render(arguments: argparse.Namespace) -> int:
@@ -104,20 +97,10 @@ def _render(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> int:
     with _objects(arguments) as objects:
-        found = []
         answers = _answers(objects, arguments)
         rendered = render(answers, objects.api.namespace, arguments.argo_manifests)
-        for finding in check.findings(objects, rendered, answers.s3_secret):
-            found.append(finding)
-            if not arguments.json:
-                print(finding, flush=True)
-    bad = wrong(found)
-    if arguments.json:
-        said = [{"what": each.what, "state": each.state, "words": each.words} for each in found]
-        print(json.dumps({"ok": not bad, "findings": said}, ensure_ascii=False))
-    else:
-        print("Nothing is wrong." if not bad else f"{len(bad)} to mend before installing.")
-    return EXIT_CONFIGURATION if bad else EXIT_DONE
+        found = check.findings(objects, rendered, answers.s3_secret)
+        return tell(found, as_json=arguments.json, before="installing")
 
 
 def _apply(arguments: argparse.Namespace) -> int:
