@@ -4,6 +4,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -25,7 +26,7 @@ EVENTS = f"{NAME}-events"
 @pytest.fixture(scope="module")
 def templates(cluster: Cluster) -> Cluster:
     """A namespace with the templates, rendered for the development cluster."""
-    command = ["python", "-m", "workflows.templates", "render", "--image", cluster.images, "--s3-secret", SECRET]
+    command = [sys.executable, "-m", "workflows.templates", "render", "--image", cluster.images, "--s3-secret", SECRET]
     command += [
         "--pod-s3-endpoint",
         POD_ENDPOINT,
