@@ -140,7 +140,8 @@ def inference_steps(parameters: Parameters, pods: Pods, values: Values) -> Steps
             *(["--price-per-hour", parameters.price_per_hour] if parameters.price_per_hour is not None else []),
         ],
         outputs=[
-            *(output(name) for name in ("expected", "done", "failed", "skipped", "missing", "metric", "slowest")),
+            *(output(name) for name in ("expected", "done", "failed", "skipped", "metric")),
+            *(output(name, default) for name, default in metrics.OF_GATHER.items()),
             *page(values, pods, "report", "report", layout.REPORT_UI),
         ],
         measured=metrics.of_gather(),

@@ -12,6 +12,8 @@ from workflows.manifest import model
 PREFIX = "distributed_inference"
 SHARD_SECONDS = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 SLOWEST_SHARD = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+OF_GATHER = {"missing": "0", "slowest": "1"}
+"""Outputs of gather that are figures, whatever becomes of it: Argo cannot leave out a metric for want of a value."""
 NAMESPACE = ("namespace", "{{workflow.namespace}}")
 
 
@@ -55,10 +57,10 @@ def of_infer(gpus: int, gpus_held: str) -> Metrics:
 def of_gather() -> Metrics:
     """Cases that are missing when a run ends, and how much slower than the mean its slowest shard was.
 
-    Also of a run that is not acceptable; of a step that broke before it knew, none are missing and all are as fast.
+    Also of a run that is not acceptable; of a step that broke before it knew, the outputs' defaults count: none are
+    missing, and all are as fast.
     """
-    missing = "{{=outputs.parameters.missing == '' ? '0' : outputs.parameters.missing}}"
-    slowest = "{{=outputs.parameters.slowest == '' ? '1' : outputs.parameters.slowest}}"
+    missing, slowest = (f"{{{{outputs.parameters.{name}}}}}" for name in OF_GATHER)
     words = "Time of a run's slowest shard, as a multiple of the mean"
     return model(
         Metrics,

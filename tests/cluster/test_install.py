@@ -147,7 +147,8 @@ def test_the_example_of_production_is_refused_until_it_has_ones_own_values(clust
     manifests = install(cluster, "render", "-n", namespace, "--overlay", "production", *argo).stdout
     own = manifests.replace("example.org", "hospital.test")
     namespaced = [each for each in own.split("\n---\n") if "kind: CustomResourceDefinition" not in each]
-    cluster.kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", stdin="\n---\n".join(namespaced))
+    dry_run = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
+    cluster.kubectl("-n", namespace, *dry_run, stdin="\n---\n".join(namespaced))
 
 
 ALLOWED = {

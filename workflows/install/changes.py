@@ -45,7 +45,8 @@ def tried(objects: Objects, rendered: Sequence[Object], known: Sequence[Referenc
     for manifest in rendered:
         reference = Reference.of(manifest)
         try:
-            if manifest["kind"] in coming and not objects.knows(reference):
+            kind_comes = manifest["kind"] in coming and not objects.knows(reference)
+            if kind_comes or _binds_what_comes(objects, manifest, rendered):
                 changes.append(Change(reference, "created"))
             else:
                 changes.append(_apply(objects, manifest, known, dry_run=True, force=force))
@@ -56,6 +57,15 @@ def tried(objects: Objects, rendered: Sequence[Object], known: Sequence[Referenc
     if problems:
         raise ConfigurationError(listing("nothing was changed, because this cannot be applied", problems))
     return changes
+
+
+def _binds_what_comes(objects: Objects, manifest: Object, rendered: Sequence[Object]) -> bool:
+    """Whether it binds a Role that is not there yet: only a cluster's administrator may try that by a dry run."""
+    if manifest["kind"] != "RoleBinding" or manifest["roleRef"]["kind"] != "Role":
+        return False
+    roles = (Reference.of(each) for each in rendered if each["kind"] == "Role")
+    bound = next((role for role in roles if role.name == manifest["roleRef"]["name"]), None)
+    return bound is not None and objects.get(bound) is None
 
 
 def done(objects: Objects, rendered: Sequence[Object], known: Sequence[Reference], *, force: bool) -> Iterator[Change]:
