@@ -43,7 +43,7 @@ class Relay(ThreadingHTTPServer):
     """Relays to ``upstream`` ("host:port").
 
     Attributes:
-        faults: each happens once.
+        faults: each happens once; a client that is second to ask meets one that stands there twice.
         requests: method and path of those that came.
         agents: what their senders call themselves.
         login: ``user:password`` that it asks of those who use it as a proxy.

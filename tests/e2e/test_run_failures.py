@@ -101,7 +101,8 @@ def test_wrong_credentials_end_a_run_with_78_before_anything_is_inferred(
 def test_credentials_that_expire_during_a_run_end_it_with_78_and_it_is_resumed_with_new_ones(
     remote: Remote, workplace, tmp_path: Path
 ) -> None:
-    remote.relay.faults = [Fault("GET", f"data/{number}.png", answer=(400, "ExpiredToken")) for number in (90, 95)]
+    expired = [Fault("GET", f"data/{number}.png", answer=(400, "ExpiredToken")) for number in (90, 95)]
+    remote.relay.faults = expired * 2  # both clients are told
     run = start(*arguments(str(tmp_path / "run")))
     stdout, stderr = run.communicate(timeout=120)
     assert run.returncode == 78, stderr
@@ -109,6 +110,7 @@ def test_credentials_that_expire_during_a_run_end_it_with_78_and_it_is_resumed_w
     assert "90.png" not in stderr
     assert f"run --resume {tmp_path / 'run'}" in stdout
 
+    remote.relay.faults = []
     resumed = start("run", "--resume", str(tmp_path / "run"))
     stdout, stderr = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, stderr

@@ -97,7 +97,7 @@ def test_a_lost_store_ends_the_step_with_75_and_nothing_is_lost(remote, inputs, 
     ],
 )
 def test_what_is_wrong_with_the_whole_store_ends_the_step_with_78(remote, inputs, status, code, message):
-    remote.relay.faults = [Fault("GET", f"scan-{number}.", answer=(status, code)) for number in range(66, 96)]
+    remote.relay.faults = [Fault("GET", f"scan-{number}.", answer=(status, code)) for number in range(66, 96)] * 2
     ends(remote.run, remote.model, ConfigurationError, f"^images on s3://{BUCKET}: {message}")
     assert ConfigurationError.exit_code == 78
     remote.relay.faults = []
