@@ -55,7 +55,7 @@ class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
             raise MemoryError("the memory is full") from error
         if any(words in said for words in _GPU_FAILED):
             raise TemporaryError(f"the GPU failed ({shortened(said)}); run the same again") from error
-        said = said.rpartition("Status Message: ")[2]
+        said = said.rpartition("Status Message: ")[2] or "it does not say why"
         raise DataError(f"{self._where}: onnxruntime cannot run it: {shortened(said)}; export it anew") from error
 
 

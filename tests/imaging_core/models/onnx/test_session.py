@@ -31,9 +31,9 @@ def test_what_onnxruntime_cannot_run_is_a_data_error() -> None:
         open_session(MODEL[:1000], 1, None, "x.onnx")
 
 
-def test_what_it_cannot_say_in_utf8_is_told_all_the_same() -> None:
+def test_what_it_cannot_say_in_utf8_is_told_where_python_has_it() -> None:
     model = segmenter().file((1, 32, 32)).SerializeToString().replace(b"nearest", b"neare\xact")
-    with pytest.raises(DataError, match=r"^x\.onnx: onnxruntime cannot run it: .*neare\ufffdt"):
+    with pytest.raises(DataError, match=r"^x\.onnx: onnxruntime cannot run it: (.*neare\ufffdt|it does not say why)"):
         open_session(model, 1, None, "x.onnx")
 
 
