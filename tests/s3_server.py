@@ -1,5 +1,6 @@
 """A real MinIO server and a real toxiproxy before it, started by the tests that need them."""
 
+import io
 import json
 import os
 import secrets
@@ -8,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ import pytest
 from minio.credentials.providers import StaticProvider
 from minio.minioadmin import MinioAdmin
 
-from imaging_core.store.s3_client import client
+from imaging_core.store.s3_client import address, client
 
 BUCKET = "medical-images"
 
@@ -88,6 +90,18 @@ def make_public(bucket: str) -> None:
         "Resource": [f"arn:aws:s3:::{bucket}/*"],
     }
     client().set_bucket_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    client().put_object(bucket, "probe", io.BytesIO(), 0)
+    while not _answers(f"{address()}/{bucket}/probe"):  # the server takes its time
+        time.sleep(0.05)
+    client().remove_object(bucket, "probe")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10):
+            return True
+    except urllib.error.HTTPError:
+        return False
 
 
 class Toxiproxy:
