@@ -153,7 +153,8 @@ def token(templates: Cluster) -> str:
     return f"Bearer {templates.kubectl('create', 'token', EVENTS).strip()}"
 
 
-def test_the_token_of_events_may_do_what_the_binding_needs_and_nothing_else(templates, token):
+@pytest.mark.usefixtures("token")
+def test_the_token_of_events_may_do_what_the_binding_needs_and_nothing_else(templates):
     account = f"system:serviceaccount:{templates.namespace}:{EVENTS}"
     listed = templates.kubectl("auth", "can-i", "--list", f"--as={account}", "--no-headers")
     rules = {tuple(line.split()) for line in listed.splitlines() if "argoproj.io" in line}
@@ -165,11 +166,6 @@ def test_the_token_of_events_may_do_what_the_binding_needs_and_nothing_else(temp
     own = ("selfsubject", "[/")
     others = [line for line in listed.splitlines() if "argoproj.io" not in line and not any(w in line for w in own)]
     assert not others
-    path = f"workflows/{templates.namespace}/submit"
-    body = {"resourceKind": "WorkflowTemplate", "resourceName": f"{NAME}-training", "submitOptions": {}}
-    status, answer = asked(templates, path, json.dumps(body), token)
-    assert status in (400, 403)
-    assert "forbidden" in answer["message"]
 
 
 def test_one_post_starts_one_run_of_the_template_and_other_posts_none(templates, token, digits):
