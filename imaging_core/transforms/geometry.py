@@ -12,15 +12,11 @@ from imaging_core.transforms.pixels import check
 
 def flip(images: Tensor) -> Tensor:
     """Top to bottom: ECVL's ``Flip2D``, OpenCV's ``flip(…, 0)``."""
-    if opencv.takes(images):
-        return opencv.each_channel(images, lambda old, new: opencv.cv2().flip(old, 0, new))
     return images.flip(-2)
 
 
 def mirror(images: Tensor) -> Tensor:
     """Left to right: ECVL's ``Mirror2D``, OpenCV's ``flip(…, 1)``."""
-    if opencv.takes(images):
-        return opencv.each_channel(images, lambda old, new: opencv.cv2().flip(old, 1, new))
     return images.flip(-1)
 
 

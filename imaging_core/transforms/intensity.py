@@ -114,7 +114,7 @@ def to_float32(images: Tensor, divisor: float = 1) -> Tensor:
 
 def _looked_up(images: Tensor, table: Tensor) -> Tensor:
     if opencv.takes(images):
-        return opencv.each_channel(images, lambda old, new: opencv.cv2().LUT(old, table.numpy(), new))
+        return opencv.each_value(images, lambda old, new: opencv.cv2().LUT(old, table.numpy(), new))
     return table.index_select(0, images.flatten().to(torch.int32)).view(images.shape)
 
 

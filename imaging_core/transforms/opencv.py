@@ -88,6 +88,15 @@ def each_channel(
     return made
 
 
+def each_value(images: Tensor, into: Into) -> Tensor:
+    """What ``into`` makes of the values, each on its own: as few calls as there are threads."""
+    made = torch.empty(images.shape, dtype=images.dtype)
+    threads, width = torch.get_num_threads(), images.shape[-1]
+    old, new = (each.view(-1, width).tensor_split(threads) for each in (images.contiguous(), made))
+    side_by_side(into, [(a.numpy(), b.numpy()) for a, b in zip(old, new, strict=True) if len(a)])
+    return made
+
+
 def each_image(images: Tensor, function: Callable[[Array], Iterable[Array]], channels: int) -> Tensor:
     """Images of the channels that ``function`` makes of each one, height x width x channels as OpenCV has it."""
     made = torch.empty((len(images), channels, *images.shape[-2:]), dtype=images.dtype)

@@ -21,10 +21,6 @@ def threshold(images: Tensor, limit: float | Tensor, largest: float | None = Non
         inverse: ECVL's ``BINARY_INV`` instead of ``BINARY``.
     """
     check(images)
-    if not isinstance(limit, Tensor) and opencv.takes(images) and 0 <= limit < white(images):
-        kind = opencv.cv2().THRESH_BINARY_INV if inverse else opencv.cv2().THRESH_BINARY
-        top = white(images) if largest is None else largest
-        return opencv.each_channel(images, lambda old, new: opencv.cv2().threshold(old, limit, top, kind, new))
     if images.dtype == torch.uint8 and not isinstance(limit, Tensor) and 0 <= limit < 255:
         return _of_bytes(images, math.floor(limit), 255 if largest is None else int(largest), inverse)
     above = _above(images, limit)
