@@ -13,6 +13,7 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,13 @@ def _phase(pod: Mapping[str, Any]) -> str:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
+    with new_namespace() as made:
+        yield made
+
+
+@contextmanager
+def new_namespace() -> Iterator[Cluster]:
+    """A namespace, and after it neither that nor what it left in the bucket; skips where there is no cluster."""
     if absent := [name for name in NEEDED if not os.environ.get(name)]:
         pytest.skip(
             f"{', '.join(absent)} unset: ../shared/cluster/up starts a cluster, STEP_IMAGES=PREFIX:TAG names images"
