@@ -119,6 +119,14 @@ def infer(run: Path, model: Path, shard: str = "000", *options: str) -> None:
     assert infer_step.main(arguments_of(run, model, shard, "--device", "cpu", *options)) == 0
 
 
+def split_and_infer(dataset: Path, run: Path, model: Path, *options: str, shards: int = 1) -> Path:
+    """A run up to gathering, in this process."""
+    split(dataset, run, shards)
+    for shard in range(shards):
+        infer(run, model, f"{shard:03d}", *options)
+    return run
+
+
 def start(run: Path, model: Path, shard: str = "000", *options: str, **environment: str) -> "subprocess.Popen[str]":
     """Infer one shard as a person does."""
     return subprocess.Popen(

@@ -20,7 +20,7 @@ from imaging_core.models.onnx.exporting import export
 from imaging_core.models.registry import build
 from imaging_core.store import Location
 from tests import small_run
-from tests.small_run import compared, infer, records, split
+from tests.small_run import compared, infer, records, split, split_and_infer
 from tests.volumes import scan, turned
 
 STORED = ["LAS", "PSR", "AIL"]
@@ -66,11 +66,9 @@ class Place:
         pack(Location.parse(str(folder / "model")), card, module.state_dict())
 
     def run(self, name, *options, shards=1):
-        run = self.folder / name
-        split(self.data / "crops.yml", run, shards)
-        for shard in range(shards):
-            infer(run, self.folder / "model", f"{shard:03d}", *options)
-        return run
+        return split_and_infer(
+            self.data / "crops.yml", self.folder / name, self.folder / "model", *options, shards=shards
+        )
 
     def plain(self, image):
         """Probabilities of a volume in its file's own order, columns x rows x slices x classes."""

@@ -19,7 +19,7 @@ from steps import split_yaml
 from tests import small_run
 from tests.s3_server import BUCKET, running_server
 from tests.slides import drawn, write_mask, write_slide
-from tests.small_run import compared, infer, make_bundle, records, split
+from tests.small_run import compared, infer, make_bundle, records, split, split_and_infer
 
 SIZES = [(600, 500), (420, 640), (260, 250)]
 SIDE, BATCH = 32, 4
@@ -49,11 +49,9 @@ class Place:
         make_bundle(folder / "model", "segmentation", kind, classes, picture=middle, batch=BATCH, input=seen)
 
     def run(self, name, *options, shards=1):
-        run = self.folder / name
-        split(self.data / "crops.yml", run, shards)
-        for shard in range(shards):
-            infer(run, self.folder / "model", f"{shard:03d}", *options)
-        return run
+        return split_and_infer(
+            self.data / "crops.yml", self.folder / name, self.folder / "model", *options, shards=shards
+        )
 
     def plain(self, number):
         """Probabilities of level 1, classes x height x width, every tile looked at, by sums in float64."""

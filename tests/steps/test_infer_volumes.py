@@ -13,7 +13,7 @@ from torch.nn import functional
 from imaging_core.models.bundle import load_model
 from imaging_core.store import Location
 from tests import small_run
-from tests.small_run import compared, infer, make_bundle, records, split
+from tests.small_run import compared, make_bundle, records, split_and_infer
 from tests.volumes import scan, turned
 
 STORED = ["LAS", "RAS", "PSR", "AIL", "LIP"]
@@ -52,11 +52,9 @@ class Place:
         )  # fmt: skip
 
     def run(self, name, *options, shards=1):
-        run = self.folder / name
-        split(self.data / "crops.yml", run, shards)
-        for shard in range(shards):
-            infer(run, self.folder / "model", f"{shard:03d}", *options)
-        return run
+        return split_and_infer(
+            self.data / "crops.yml", self.folder / name, self.folder / "model", *options, shards=shards
+        )
 
     def plain(self, image):
         """Probabilities of a volume in its file's own order, columns x rows x slices x classes."""
