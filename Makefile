@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1))) # some tests wait more than they work
 
+# Compiled modules are kept even where the shell says otherwise: without them each process compiles PyTorch anew, 2 seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 help:  ## show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 

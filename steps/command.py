@@ -55,6 +55,8 @@ def run_command(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = _exit_code(error)
     for stream in (sys.stdout, sys.stderr):
         _let_go(stream)
+    if code in _SIGNAL_CODES.values() and _others_at_work():
+        os._exit(code)  # the interpreter would wait for threads that read what may not come
     sys.exit(code)
 
 
@@ -208,6 +210,10 @@ def _say(message: str, code: int) -> int:
     with suppress(OSError):  # the log may lie on the disk that is full: the exit code still tells
         print(message, file=sys.stderr, flush=True)
     return code
+
+
+def _others_at_work() -> bool:
+    return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
 
 
 def _let_go(stream: TextIO) -> None:

@@ -6,18 +6,22 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from imaging_core import run as layout
 from imaging_core.dataset.index import BALANCED, POLICIES, ShardIndex
 from imaging_core.dataset.split_run import SplitRequest, split_run
-from imaging_core.errors import EXIT_DONE
+from imaging_core.errors import EXIT_DONE, UsageError
+from imaging_core.record import Circumstances, record_json
 from imaging_core.store import Location, open_store
-from steps.command import positive, run_step
+from steps.command import count_or_percentage, positive, run_step
 from steps.outputs import HELP, write_outputs
 
 EXAMPLE = """\
 example:
   python -m steps.split_yaml --dataset data/isic.yml --split test --shards 8 --run runs/isic-1
 """
+RECORDED = ("device", "threads_per_step", "max_failed")
 
 
 def main(arguments: Sequence[str] | None) -> int:
@@ -33,12 +37,54 @@ def main(arguments: Sequence[str] | None) -> int:
         http_hosts=options.allow_http,
         show_names=options.case_names == "file",
     )
-    index, was_there = split_run(open_store(run), request)
+    store = open_store(run)
+    model = _model(options, run)
+    index, was_there = split_run(store, request)
+    if options.record is not None and not store.exists(layout.RUN):
+        store.put(layout.RUN, _record(options, run, index.dataset.sha256, model))
     for warning in index.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     write_outputs(options.outputs, {"shard-ids": json.dumps(index.ids)})
     print(("already split: " if was_there else "") + _words(index, run))
     return EXIT_DONE
+
+
+def _model(options: argparse.Namespace, run: Location) -> str:
+    """The digest of the model that is to be recorded; empty when there is none yet, for the run makes it."""
+    if (options.record is None) != (options.model is None):
+        raise UsageError("--record and --model go together")
+    if options.model is None or Location.parse(options.model).is_within(run):
+        return ""
+    from imaging_core.models.card import read_bundle_card  # pydantic, which takes longer than splitting
+
+    return read_bundle_card(Location.parse(options.model))[1]
+
+
+def _record(options: argparse.Namespace, run: Location, dataset: str, model: str) -> bytes:
+    parameters = options.record["parameters"] | {
+        "dataset": str(Location.parse(options.dataset)),
+        "model": str(Location.parse(options.model)),
+        "run": str(run),
+        "parallelism": options.shards,
+        **{name: getattr(options, name) for name in ("split", "shards", "case_names", *RECORDED)},
+    }
+    pods = options.record["pods"] | ({} if options.memory is None else {"memory": options.memory})
+    return record_json(Circumstances.now(), parameters, dataset, model, pods)
+
+
+def _unasked(text: str) -> dict[str, dict[str, Any]]:
+    """What a run's record holds of parameters and pods beside what the other options say."""
+    try:
+        value = json.loads(text)
+        return {name: dict(value[name]) for name in ("parameters", "pods")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise argparse.ArgumentTypeError("not the JSON object that a WorkflowTemplate of ours gives") from error
+
+
+def _max_failed(text: str) -> str:
+    """As it was typed, once it is right."""
+    count_or_percentage(text)
+    return text
 
 
 def _host(text: str) -> str:
@@ -103,6 +149,24 @@ def _parser() -> argparse.ArgumentParser:
         default="file",
         help="index: errors name entries, never files, whose names may identify patients (default: file)",
     )
+    recorded = parser.add_argument_group(
+        "a run that a form began",
+        "Its run.json is written here, unless there is one. Nothing of it changes how the dataset is split.",
+    )
+    add = recorded.add_argument
+    add("--record", type=_unasked, metavar="JSON", help="write it, with these parameters and settings of pods")
+    add("--model", metavar="LOCATION", help="the model bundle")
+    add("--device", default="auto", metavar="NAME", help="where the model runs (default: auto)")
+    add("--threads-per-step", type=positive, default=1, metavar="N", help="of each step (default: 1)")
+    add(
+        "--max-failed",
+        type=_max_failed,
+        default="0",
+        metavar="N",
+        help="how many cases may fail: 5, or 2%% (default: 0)",
+    )
+    add("--memory", metavar="QUANTITY", help="of each infer pod")
+    add = parser.add_argument
     add("--outputs", type=Path, metavar="FOLDER", help=f"{HELP}: shard-ids, a JSON list")
     return parser
 

@@ -8,7 +8,9 @@ import hypothesis
 import pytest
 
 NO_SKIP = "FAIL_ON_SKIPPED_TESTS"
-LONG = {"test_interrupted.py"}
+LONG = {"test_interrupted.py", "test_run_failures.py", "test_many_shards.py", "test_templates.py"}
+
+os.environ["MKL_CBWR"] = "AUTO,STRICT"  # as fix_algorithms sets it, but before any test computes
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

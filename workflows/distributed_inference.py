@@ -96,6 +96,7 @@ def inference_steps(parameters: Parameters, pods: Pods, values: Values) -> Steps
             *("--policy", parameters.policy, "--case-names", values.of("case-names", parameters.case_names)),
             *(part for root in parameters.allow_root for part in ("--allow-root", root)),
             *(part for host in parameters.allow_http for part in ("--allow-http", host)),
+            *values.record(parameters, pods),
         ],
         module="steps.split_yaml",
         outputs=[output("shard-ids", default=None)],
@@ -156,7 +157,7 @@ def pipeline(steps: Steps, missing: Sequence[str] | None = None, before: Task | 
         steps: its templates.
         missing: as in :func:`distributed_inference`.
         before: a task that must have succeeded before a shard is inferred.
-        own: values of infer's inputs that are not the DAG's own.
+        own: values of the inputs of split and infer that are not the DAG's own.
     """
     shards = "{{tasks.split.outputs.parameters.shard-ids}}" if missing is None else json.dumps(list(missing))
     depends = [*([before.name] if before else []), *(["split"] if missing is None else [])]
@@ -167,9 +168,10 @@ def pipeline(steps: Steps, missing: Sequence[str] | None = None, before: Task | 
         with_param=shards,
         arguments=arguments_for(steps.infer, shard="{{item}}", **own),
     )
+    split = Task(name="split", template="split", arguments=arguments_for(steps.split, **own))
     return [
         *([before] if before else []),
-        *([Task(name="split", template="split", arguments=arguments_for(steps.split))] if missing is None else []),
+        *([split] if missing is None else []),
         *([each] if missing is None or missing else []),
         Task(
             name="gather",

@@ -111,8 +111,8 @@ def resumed_run(arguments: argparse.Namespace) -> Request:
     state = read_state(store)
     if state.record is None:
         raise DataError(
-            f"{where}: has no {run.RUN}, so it was started from a WorkflowTemplate, or its steps were called by "
-            "hand; do the same again: with this run it does only what is missing"
+            f"{where}: has no {run.RUN}, so its steps were called by hand (or an earlier version's WorkflowTemplate "
+            "began it); do the same again: with this run it does only what is missing"
         )
     given = options.given(arguments)
     recorded = replace(state.record.parameters, run=str(store.root), retry_failed=False)
@@ -128,7 +128,7 @@ def resumed_run(arguments: argparse.Namespace) -> Request:
         ("dataset", inputs.dataset, state.record.dataset),
         ("model", inputs.model, state.record.model),
     ):
-        if now.sha256 != then:
+        if then and now.sha256 != then:
             raise DataError(
                 f"{now.location}: the {kind} has changed since the run began (SHA-256 {then[:12]}…, now "
                 f"{now.sha256[:12]}…); restore it, or begin a new run"

@@ -1,22 +1,15 @@
 """``run.json``: what was asked, written before anything else, so that a run can be understood and resumed."""
 
-import getpass
 import json
-import os
-import platform
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from imaging_core import __version__, run
+from imaging_core import run
 from imaging_core.errors import DataError
+from imaging_core.record import FORMAT, Circumstances, record_json
 from imaging_core.store.base import Store
 from workflows.parameters import Parameters, checked_fields
 from workflows.pods import Pods
-
-FORMAT = 1
-PACKAGES = ("hera", "minio", "numpy", "pillow", "pyyaml", "scipy", "tifffile", "torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,29 +17,22 @@ class RunRecord:
     """A run as it was begun.
 
     Attributes:
-        created: ISO 8601, UTC.
+        begun: when, where, by whom and with which versions.
         dataset: SHA-256 of the dataset file's bytes.
-        model: SHA-256 of the model card's bytes.
-        versions: of this project, Python and the packages that matter here.
-        host: the machine that began it.
-        user: who began it there; empty when that was not recorded.
+        model: SHA-256 of the model card's bytes; empty when the run makes its model itself.
         pods: how its pods run; None for a run that began on this machine.
     """
 
-    created: str
+    begun: Circumstances
     parameters: Parameters
     dataset: str
     model: str
-    versions: dict[str, str]
-    host: str
-    user: str = ""
     pods: Pods | None = None
 
     @classmethod
     def now(cls, parameters: Parameters, dataset: str, model: str, pods: Pods | None = None) -> "RunRecord":
         """The record of a run that begins now, on this machine."""
-        created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return cls(created, parameters, dataset, model, _versions(), platform.node(), _user(), pods)
+        return cls(Circumstances.now(), parameters, dataset, model, pods)
 
     def write(self, store: Store) -> None:
         """Put it below the run's prefix."""
@@ -57,18 +43,8 @@ class RunRecord:
         return store.get(run.RUN) == self._to_json()
 
     def _to_json(self) -> bytes:
-        return run.to_json(
-            {
-                "format": FORMAT,
-                "created": self.created,
-                "parameters": self.parameters.to_json(),
-                "digests": {"dataset": self.dataset, "model": self.model},
-                "versions": self.versions,
-                "host": self.host,
-                "user": self.user,
-                **({} if self.pods is None else {"pods": asdict(self.pods)}),
-            }
-        )
+        pods = None if self.pods is None else asdict(self.pods)
+        return record_json(self.begun, self.parameters.to_json(), self.dataset, self.model, pods)
 
 
 def read_record(store: Store) -> RunRecord:
@@ -85,27 +61,10 @@ def read_record(store: Store) -> RunRecord:
             raise DataError(f"{where}: format {value['format']} is not {FORMAT}; use the version that began the run")
         parameters = Parameters.from_json(value["parameters"], where)
         digests = value["digests"]
-        created, versions = str(value["created"]), dict(value["versions"])
-        host, user = str(value["host"]), str(value.get("user", ""))
+        user = str(value.get("user", ""))
+        begun = Circumstances(str(value["created"]), dict(value["versions"]), str(value["host"]), user)
         pods = Pods(**checked_fields(Pods, value["pods"], f"{where}: pods")) if "pods" in value else None
         dataset, model = str(digests["dataset"]), str(digests["model"])
-        return RunRecord(created, parameters, dataset, model, versions, host, user, pods)
+        return RunRecord(begun, parameters, dataset, model, pods)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{where}: not the record of a run ({type(error).__name__}: {error})") from error
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        return str(os.getuid())
-
-
-def _versions() -> dict[str, str]:
-    versions = {"distributed-medical-inference": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -10,17 +10,19 @@ from typing import Any
 
 from imaging_core import run
 from imaging_core.errors import DataError, UsageError
-from imaging_core.store import Location
+from imaging_core.store import Location, open_store
 from imaging_core.store.base import Store
 from imaging_core.store.location import FILE, S3
 from workflows import options, pod_options
 from workflows.arguments import arguments_of
 from workflows.checks import Inputs, check_inputs
-from workflows.distributed_inference import distributed_inference
+from workflows.distributed_inference import NAME, distributed_inference
 from workflows.manifest import to_manifest
 from workflows.parameters import Parameters, option
 from workflows.pods import Pods
 from workflows.request import record_run, resumed_run, unused_store
+from workflows.run_record import read_record
+from workflows.templates.filled_in import FilledIn, default_shards
 from workflows.upload import Upload, plan_upload
 
 DEFAULT_SHARDS = 8
@@ -35,12 +37,13 @@ class Submission:
     Attributes:
         parameters: as pods see them.
         inputs: the dataset and the model, read from where the command line names them.
+        pods: their settings; where a WorkflowTemplate has them, its form as it is filled in.
         missing: for a run whose split is complete, the shards to infer; None for a new run.
         upload: what has to be brought to the run first; None for a run that was begun.
     """
 
     parameters: Parameters
-    pods: Pods
+    pods: Pods | FilledIn
     inputs: Inputs
     store: Store
     missing: Sequence[str] | None
@@ -48,9 +51,12 @@ class Submission:
 
     def manifest(self) -> dict[str, Any]:
         """The Workflow, by a name of its own: who creates it twice by mistake makes one."""
+        name = f"{NAME}-{secrets.token_hex(SUFFIX_BYTES)}"
+        if isinstance(self.pods, FilledIn):
+            return self.pods.manifest(name)
         manifest = to_manifest(distributed_inference(self.parameters, self.pods, self.missing))
-        prefix = manifest["metadata"].pop("generateName")
-        manifest["metadata"]["name"] = f"{prefix}{secrets.token_hex(SUFFIX_BYTES)}"
+        del manifest["metadata"]["generateName"]
+        manifest["metadata"]["name"] = name
         return manifest
 
     def in_bucket(self) -> dict[str, str]:
@@ -59,13 +65,13 @@ class Submission:
         return {name: each.sha256 for name, each in digests.items() if each.location.scheme != FILE}
 
     def record(self) -> None:
-        """Write a new run's ``run.json``."""
-        if self.upload is not None:
+        """Write a new run's ``run.json``; that of a WorkflowTemplate's run is written by its split."""
+        if self.upload is not None and isinstance(self.pods, Pods):
             record_run(self.store, self.parameters, self.inputs, self.pods)
 
     def forget(self) -> None:
         """Take a new run's ``run.json`` back, after the cluster has refused it."""
-        if self.upload is not None:
+        if self.upload is not None and isinstance(self.pods, Pods):
             self.store.delete(run.RUN)
 
 
@@ -76,9 +82,7 @@ def new_submission(arguments: argparse.Namespace) -> Submission:
         UsageError: an option is missing, pods cannot reach a location, or the run's location already holds a run.
         DataError: the dataset or the model cannot be used.
     """
-    given = options.given(arguments)
-    if absent := [option(name) for name in NEEDED if name not in given]:
-        raise UsageError(f"{', '.join(absent)} missing; see {options.OWN_COMMAND} submit --help")
+    given = _given(arguments)
     if "retry_failed" in given:
         raise UsageError(f"--retry-failed goes with {options.OWN_COMMAND} resume: in a new run nothing has failed yet")
     given.setdefault("shards", given.get("parallelism", DEFAULT_SHARDS))
@@ -90,6 +94,32 @@ def new_submission(arguments: argparse.Namespace) -> Submission:
     inputs = check_inputs(parameters)
     upload = plan_upload(parameters, inputs, images=arguments.upload_images)
     return Submission(upload.changed(parameters), pods, inputs, store, None, upload)
+
+
+def templated_submission(arguments: argparse.Namespace, template: Mapping[str, Any]) -> Submission:
+    """Read what a run of a WorkflowTemplate needs; nothing is written. A run that was begun already goes on.
+
+    Args:
+        arguments: the command line.
+        template: the WorkflowTemplate, as the cluster has it.
+
+    Raises:
+        UsageError: an option is missing, is not for the template to say, or contradicts the run that is there.
+        ConfigurationError: the template is not one of ours.
+        DataError: the dataset or the model cannot be used.
+    """
+    given = _given(arguments)
+    filled = FilledIn.of(template, given | pod_options.given(arguments))
+    shards = given.setdefault("shards", default_shards(template, DEFAULT_SHARDS))
+    parameters = Parameters(**given, parallelism=shards)
+    _check_bucket(parameters)
+    store = open_store(Location.parse(parameters.run))
+    inputs = check_inputs(parameters)
+    if store.exists(run.RUN):
+        _check_same_run(store, parameters, inputs)
+    upload = plan_upload(parameters, inputs, images=arguments.upload_images)
+    parameters = upload.changed(parameters)
+    return Submission(parameters, filled.for_run(parameters), inputs, store, None, upload)
 
 
 def resumed_submission(arguments: argparse.Namespace) -> Submission:
@@ -125,6 +155,25 @@ def run_of(workflow: Mapping[str, Any]) -> str:
     if run_location := arguments_of(workflow).get("run"):
         return run_location
     raise DataError(f"workflow {workflow['metadata']['name']}: not one of ours, it has no parameter run")
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = options.given(arguments)
+    if absent := [option(name) for name in NEEDED if name not in given]:
+        raise UsageError(f"{', '.join(absent)} missing; see {options.OWN_COMMAND} submit --help")
+    return given
+
+
+def _check_same_run(store: Store, parameters: Parameters, inputs: Inputs) -> None:
+    record = read_record(store)
+    asked = {
+        "dataset": (inputs.dataset.sha256, record.dataset),
+        "model": (inputs.model.sha256, record.model or inputs.model.sha256),
+        **{name: (getattr(parameters, name), getattr(record.parameters, name)) for name in ("split", "shards")},
+    }
+    if others := [option(name) for name, (now, then) in asked.items() if now != then]:
+        where = store.root.for_person()
+        raise UsageError(f"{where}: holds a run with another {', '.join(others)}; choose another --run")
 
 
 def _check_bucket(parameters: Parameters) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 from hera.workflows import DAG, Container, Parameter, Task
@@ -13,6 +14,11 @@ from workflows.pod_fields import Place
 from workflows.pods import Pods
 
 _INPUT = re.compile(r"inputs\.parameters(?:\.([\w-]+)|\['([\w-]+)'\])")
+
+SPLIT = ("dataset", "split", "shards", "run", "case-names", "parallelism")
+"""What split is asked for; as many shards as there are may be inferred at a time."""
+RECORDED = ("model", "device", "threads-per-step", "max-failed", "memory")
+"""What split does not need itself, and writes down of a run that a form began."""
 
 
 class Values(Protocol):
@@ -42,6 +48,10 @@ class Values(Protocol):
         """A parameter's value, or a reference to it; ``value`` is the run's, where it does not show in Argo's UI."""
         ...
 
+    def record(self, parameters: Parameters, pods: Pods) -> list[str]:
+        """Options of split by which it writes ``run.json``; none where that was written before."""
+        ...
+
 
 class RunValues:
     """Of one run. Those that show in Argo's UI are parameters of the workflow, the others are written out."""
@@ -57,6 +67,10 @@ class RunValues:
     def of(self, name: str, value: str | None = None) -> str:
         """The value itself, else a reference to the workflow's parameter."""
         return f"{{{{workflow.parameters.{name}}}}}" if value is None else value
+
+    def record(self, _parameters: Parameters, _pods: Pods) -> list[str]:
+        """None: whoever submits a run has written its ``run.json``."""
+        return []
 
 
 class FormValues:
@@ -78,6 +92,12 @@ class FormValues:
     def of(self, name: str, _value: str | None = None) -> str:
         """A reference to the template's input."""
         return f"{{{{inputs.parameters.{name}}}}}"
+
+    def record(self, parameters: Parameters, pods: Pods) -> list[str]:
+        """What the form asks for beside split's own options, and as JSON what it does not ask for."""
+        asked = {option(name) for name in (*SPLIT, *RECORDED)}
+        unasked = {name: value for name, value in parameters.to_json().items() if option(name) not in asked}
+        return [*given(self, *RECORDED), "--record", json.dumps({"parameters": unasked, "pods": asdict(pods)})]
 
     def _patch(self, pods: Pods) -> str:
         cpu = "{{=toJSON(inputs.parameters['threads-per-step'])}}" if pods.cpu is None else json.dumps(pods.cpu)

@@ -47,7 +47,8 @@ class Run:
     """A run, recognised by its record.
 
     Attributes:
-        about: digests of dataset and model, and the split: runs that agree in them stand for each other.
+        about: digests of dataset and model, and the split: runs that agree in them stand for each other. Of a model
+            that the run makes itself and has not inferred with, its location.
         acceptable: what its report says; None when it was not gathered.
     """
 
@@ -173,8 +174,9 @@ def _read(store: Store) -> Run | str | None:
         if record["format"] != 1 or begun.tzinfo is None:
             raise ValueError("another format")
         inputs = tuple(Location.parse(str(parameters[name])) for name in ("dataset", "model"))
-        about = (str(digests["dataset"]), str(digests["model"]), str(parameters["split"]))
-        acceptable = read_json(store, run.METRICS).get("acceptable")
-        return Run(store, begun, about, inputs, acceptable, read_removals(store))
+        metrics = read_json(store, run.METRICS)
+        model = digests["model"] or (metrics.get("model") or {}).get("sha256") or parameters["model"]
+        about = (str(digests["dataset"]), str(model), str(parameters["split"]))
+        return Run(store, begun, about, inputs, metrics.get("acceptable"), read_removals(store))
     except (KeyError, TypeError, ValueError, InferenceError) as error:
         return f"its {run.RUN} is not the record of a run ({type(error).__name__})"

@@ -130,8 +130,8 @@ class _Verification:
             for _ in self._told(pool, self._look, self._outputs(pool, index.ids if index else [])):
                 pass
         finally:
-            pool.shutdown(cancel_futures=True)
-        self._inputs(record, index)
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C a read may not come back for minutes
+        self._inputs(record, index, recorded)
         for key in self._sizes:
             if key not in self._known and not key.startswith(UNCHECKED):
                 self._wrong(key, "extra", "nothing in the run lists it")
@@ -244,8 +244,11 @@ class _Verification:
                 self._found.sound += 1
             yield looked
 
-    def _inputs(self, record: Mapping[str, Any], index: ShardIndex | None) -> None:
-        """Dataset, model card and weights, where they were when the run began."""
+    def _inputs(self, record: Mapping[str, Any], index: ShardIndex | None, recorded: Recorded | None) -> None:
+        """Dataset, model card and weights, where they were when the run began.
+
+        A model that the run made itself has its digest in the provenance record, and lies beside what training tells.
+        """
         try:
             parameters, digests = record["parameters"], record["digests"]
             dataset, model = Location.parse(parameters["dataset"]), Location.parse(parameters["model"])
@@ -254,10 +257,15 @@ class _Verification:
             if run.RUN in self._sizes:
                 self._wrong(run.RUN, "changed", "not the record of a run")
             return
+        if not pinned[model.join(CARD)] and model.is_within(self._store.root):
+            folder = model.relative_to(self._store.root) + "/"
+            self._known |= {key for key in self._sizes if key.startswith(folder)}
+            made = recorded.digests.get(folder + CARD) if recorded is not None else None
+            pinned[model.join(CARD)] = made.sha256 if made is not None else ""
         if index is not None and index.dataset.sha256 != pinned[dataset]:
             self._wrong(run.SHARD_INDEX, "changed", "was made from another dataset than run.json says")
         for location, sha256 in pinned.items():
-            data = self._input(location, sha256)
+            data = self._input(location, sha256) if sha256 else None
             if data is not None and location.name == CARD:
                 weights = read_card(data, str(location)).weights
                 self._input(model.join(weights.file), weights.sha256)

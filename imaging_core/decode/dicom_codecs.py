@@ -33,7 +33,13 @@ from imaging_core.decode.case import CaseError
 from imaging_core.decode.dicom_file import Layout
 from imaging_core.decode.jpeg import has_end, markers
 
-_JPEG = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1}
+_SPECTRAL_SELECTION, _FULL_PROGRESSION = UID("1.2.840.10008.1.2.4.53"), UID("1.2.840.10008.1.2.4.55")
+"""Retired, and still written: DCMTK's img2dcm takes a progressive JPEG as it is."""
+
+_JPEG = {
+    *(JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1),
+    *(_SPECTRAL_SELECTION, _FULL_PROGRESSION),
+}
 _JPEG_LS = {JPEGLSLossless, JPEGLSNearLossless}
 _JPEG_2000 = {JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K}
 _LOSSLESS_FRAME, _JPEG_LS_FRAME = 0xC3, 0xF7

@@ -223,6 +223,8 @@ def _layout(elements: pydicom.Dataset, pixels: str, syntax: UID, little_endian: 
         allocated = stored = 32 if pixels == "FloatPixelData" else 64
         high, signed = stored - 1, True
     photometric = str(elements.get("PhotometricInterpretation", "")).strip().upper()
+    if not photometric:
+        raise CaseError("unreadable", "the DICOM header does not say PhotometricInterpretation")
     if photometric not in _PHOTOMETRIC or _PHOTOMETRIC[photometric] != samples:
         raise CaseError("unsupported", f"DICOM colours of a kind that is not read here, with {samples} samples a pixel")
     return Layout(

@@ -47,6 +47,7 @@ def read_image(files: Iterable[bytes], limits: Limits) -> Frames:
     pixels: list[NDArray[Any]] = []
     planes: list[Plane | None] = []
     series: set[str] = set()
+    places: set[str] = set()
     colour, count = False, 0
     for count, data in enumerate(files, start=1):
         file = parse(data, limits)
@@ -56,6 +57,11 @@ def read_image(files: Iterable[bytes], limits: Limits) -> Frames:
         series.add(str(file.elements.get("SeriesInstanceUID", "")))
         if len(series) > 1:
             raise CaseError("unsupported", "the files are of different series; list those of one for a sample")
+        places |= {str(file.elements.get("FrameOfReferenceUID") or "")} - {""}
+        if len(places) > 1:
+            raise CaseError(
+                "unsupported", "the files' positions are of different frames of reference; list one's files"
+            )
         for number, stored in enumerate(stored_frames(file)):
             seen, colour = _seen(file, number, stored, limits)
             if pixels and (seen.shape, seen.dtype) != (pixels[0].shape, pixels[0].dtype):

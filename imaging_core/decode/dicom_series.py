@@ -21,7 +21,7 @@ _PARALLEL = 1e-3
 _UNEVEN = 0.1
 """A slice lies no farther from its regular place than this part of the step between slices; writers round positions."""
 
-_RAS = np.array([-1.0, -1.0, 1.0])
+RAS = np.array([-1.0, -1.0, 1.0])
 """From DICOM's patient coordinates (left, posterior, superior) to right, anterior, superior."""
 
 
@@ -118,10 +118,10 @@ def in_order(planes: Sequence[Plane]) -> tuple[list[int], Affine]:
             "unsupported", f"the slices do not lie evenly on one line: one is {astray:.3g} mm beside its place"
         )
     affine = np.eye(4)
-    affine[:3, 0] = step * _RAS
-    affine[:3, 1] = first.along_column * first.spacing[0] * _RAS
-    affine[:3, 2] = first.along_row * first.spacing[1] * _RAS
-    affine[:3, 3] = positions[0] * _RAS
+    affine[:3, 0] = step * RAS
+    affine[:3, 1] = first.along_column * first.spacing[0] * RAS
+    affine[:3, 2] = first.along_row * first.spacing[1] * RAS
+    affine[:3, 3] = positions[0] * RAS
     return order.tolist(), affine
 
 

@@ -43,7 +43,7 @@ def decode_mask(
 
     A volume holds class indices (a binary one is true above 0; a multilabel one has a channel for each class), and
     comes back turned into the orientation of its image. A DICOM segmentation is laid onto its image's slices as
-    :func:`imaging_core.decode.segments.lay` says.
+    :func:`imaging_core.decode.segments.lay` says, of a volume that is not DICOM by where its frames lie.
 
     Args:
         source: the mask file.
@@ -69,7 +69,7 @@ def decode_mask(
         planes = choose(head, decoders).mask(source, limits, indices=kind == "multiclass")
         if isinstance(planes, Segments):
             with codec_failures("DICOM", "mask"):
-                return lay(planes, kind, classes, _slices(images, limits, decoders), size)
+                return _of_segments(planes, kind, classes, size, affine, _slices(images, limits, decoders))
         if isinstance(planes, Volume):
             return _of_volume(_laid(planes, size, affine), kind)
         if kind == "multiclass":
@@ -90,6 +90,21 @@ def _slices(images: Sequence[Source], limits: Limits, decoders: Sequence[Decoder
     from imaging_core.decode.dicom_slices import read_slices  # pydicom
 
     return read_slices(images, limits)
+
+
+def _of_segments(
+    segments: Segments,
+    kind: MaskKind,
+    classes: Sequence[str],
+    size: tuple[int, ...] | None,
+    affine: Affine | None,
+    slices: "list[Slice] | None",
+) -> NDArray[Any]:
+    if slices is None and affine is not None and size is not None and len(size) == 3:
+        from imaging_core.decode.segments_on_volume import lay_on_volume  # pydicom
+
+        return lay_on_volume(segments, kind, classes, affine, size)
+    return lay(segments, kind, classes, slices, size)
 
 
 def _laid(mask: Volume, size: tuple[int, ...] | None, affine: Affine | None) -> Volume:

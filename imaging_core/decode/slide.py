@@ -4,6 +4,7 @@ A decoder gives levels and pixels as the file has them; which level a model sees
 :mod:`imaging_core.decode.tiles`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 WHITE = 255
 """What lies outside a slide, and where it has no pixels."""
+
+MPP_RANGE = 0.01, 100.0
+"""Micrometres per pixel of any microscope; what is outside is a printer's resolution, or damage."""
 
 _BLOCK = 2048
 """Rows and columns that are read at once for a small picture."""
@@ -84,6 +88,12 @@ class Slide(Protocol):
             CaseError: they cannot be read or decoded.
         """
         ...
+
+
+def plausible(mpp: Iterable[float]) -> bool:
+    """Whether these are micrometres per pixel of a microscope; False of what is not a number."""
+    low, high = MPP_RANGE
+    return all(low <= each <= high for each in mpp)
 
 
 def overview(slide: Slide, most: int) -> NDArray[np.uint8]:

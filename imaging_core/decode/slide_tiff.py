@@ -5,6 +5,7 @@ goes by ranges, so that nothing is spooled. Other vendors' files, which want mor
 :mod:`imaging_core.decode.slide_openslide`.
 """
 
+import math
 import re
 import threading
 from collections import OrderedDict
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.reading import Role, codec_failures, store_failures
-from imaging_core.decode.slide import WHITE
+from imaging_core.decode.slide import WHITE, plausible
+from imaging_core.decode.tiff_directories import check_numbers
 from imaging_core.store import Location
 
 MOST_PAGES = 1024
@@ -28,9 +30,6 @@ LONGEST_SIDE = 2**21
 
 KEPT_BYTES = 256 * 1024 * 1024
 """Decoded tiles that are kept, since neighbours overlap: a few rows of a slide of 100,000 pixels."""
-
-MPP_RANGE = 0.01, 100.0
-"""Micrometres per pixel of any microscope; what is outside is a printer's resolution."""
 
 _MICROMETRES = {2: 25_400.0, 3: 10_000.0}
 """Code of a unit of resolution (inch, centimetre) to micrometres."""
@@ -69,6 +68,7 @@ class TiledTiff:
         self._kept: OrderedDict[tuple[int, int], NDArray[Any]] = OrderedDict()
         self._kept_bytes = 0
         with store_failures(location, role, limits), codec_failures("TIFF", role):
+            check_numbers(file)
             self._tiff = tifffile.TiffFile(file, _multifile=False)
             vendor, pages = _pages(self._tiff)
             direct = vendor in _DIRECT and pages and _is_read_here(pages[0])
@@ -174,6 +174,10 @@ def _truncated() -> CaseError:
     return CaseError("unreadable", "the TIFF data is truncated: a tile lies beyond its end")
 
 
+def _other_number() -> CaseError:
+    return CaseError("unreadable", "the TIFF headers contradict each other: the slide has another number of tiles")
+
+
 def _pages(tiff: tifffile.TiffFile) -> tuple[str | None, list[tifffile.TiffPage]]:
     """Whose slide it is, and the tiled pages that may be its levels."""
     first = tiff.pages.first
@@ -252,11 +256,16 @@ def _check(page: tifffile.TiffPage) -> None:
         raise CaseError("unreadable", "the slide has no pixels")
     if max(height, width) > LONGEST_SIDE or tall * wide > LARGEST_TILE:
         raise CaseError("too_large", f"the slide has {height} x {width} pixels in tiles of {tall} x {wide}")
-    count = -(-height // tall) * -(-width // wide)
-    if not len(page.dataoffsets) == len(page.databytecounts) == count:
-        raise CaseError("unreadable", "the TIFF headers contradict each other: the slide has another number of tiles")
+    if not len(page.dataoffsets) == len(page.databytecounts) == _tiles(page):
+        raise _other_number()
     if not all(type(each) is int for places in (page.dataoffsets, page.databytecounts) for each in places):
         raise CaseError("unreadable", "the TIFF headers do not say where the tiles lie")
+
+
+def _tiles(page: tifffile.TiffPage) -> int:
+    planes = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
+    down, across = page.imagelength / max(1, page.tilelength), page.imagewidth / max(1, page.tilewidth)
+    return planes * math.ceil(down) * math.ceil(across)
 
 
 def _check_for_openslide(tiff: tifffile.TiffFile) -> None:
@@ -265,7 +274,10 @@ def _check_for_openslide(tiff: tifffile.TiffFile) -> None:
         page = each.aspage()
         if max(page.imagelength, page.imagewidth) > LONGEST_SIDE or page.tilelength * page.tilewidth > LARGEST_TILE:
             raise CaseError("too_large", "the slide has pages or tiles of too many pixels")
-        if any(type(count) is not int or not 0 <= count <= tiff.filehandle.size for count in page.databytecounts):
+        if page.is_tiled and len(page.databytecounts) != _tiles(page):
+            raise _other_number()
+        most = min(tiff.filehandle.size, 4 * LARGEST_TILE) if page.is_tiled else tiff.filehandle.size
+        if any(type(count) is not int or not 0 <= count <= most for count in page.databytecounts):
             raise _truncated()
 
 
@@ -277,5 +289,4 @@ def _mpp(page: tifffile.TiffPage, vendor: str | None) -> tuple[float, float] | N
         unit = _MICROMETRES.get(int(page.tags.valueof(_SPLIT_UNIT, 1)))
         steps = [page.tags.valueof(name) for name in ("YResolution", "XResolution")]
         mpp = [unit * step[1] / step[0] for step in steps if unit and step and step[0]]
-    low, high = MPP_RANGE
-    return (mpp[0], mpp[1]) if len(mpp) == 2 and all(low <= each <= high for each in mpp) else None
+    return (mpp[0], mpp[1]) if len(mpp) == 2 and plausible(mpp) else None

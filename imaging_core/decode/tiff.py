@@ -15,6 +15,7 @@ from PIL import Image
 
 from imaging_core.decode.case import CaseError, Limits, Planes
 from imaging_core.decode.raster import check_size, grey, upright
+from imaging_core.decode.tiff_directories import check_numbers
 
 name = "TIFF"
 suffixes = frozenset({".tif", ".tiff", ".btf"})
@@ -33,7 +34,9 @@ def recognises(head: bytes) -> bool:
 
 def read(data: bytes, limits: Limits, indices: bool) -> Planes:
     """Decode; see :class:`~imaging_core.decode.raster.RasterFormat`."""
-    with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
+    stream = io.BytesIO(data)
+    check_numbers(stream)
+    with tifffile.TiffFile(stream, _multifile=False) as file:
         first = file.pages.first
         stack = (file.imagej_metadata or {}).get("images", 1) if file.is_imagej else 1
         if stack > 1 and len(file.pages) == 1:

@@ -25,6 +25,9 @@ OVERVIEW = 2048
 MOST_STRETCHED = 4.0
 """A slide that is coarser than what the model sees by more than this factor is no slide for it."""
 
+MOST_CUT = 2**26
+"""Pixels of a level that a tile is cut from, to be resized to what the model sees: 8,192 x 8,192."""
+
 AHEAD = 2
 """Tiles for each worker that are read before they are asked for."""
 
@@ -40,7 +43,8 @@ def cut(slide: Slide, channels: int, tiles: Tiles, workers: int = 1) -> Case:
 
     Raises:
         CaseError: unsupported when the slide does not say its micrometres per pixel and the model wants them, is far
-            too coarse for the model, or lacks the level it wants. While the inputs are made: pixels cannot be read.
+            too coarse or too fine for the model, or lacks the level it wants. While the inputs are made: pixels cannot
+            be read.
     """
     level, grid = lay(slide, tiles)
     height, width = grid.extent
@@ -74,6 +78,12 @@ def lay(slide: Slide, tiles: Tiles) -> tuple[int, TileGrid]:
     level, times = _level(slide, tiles)
     (full_height, full_width), (height, width) = slide.levels[0], slide.levels[level]
     extent = max(1, round(tiles.size[0] * times[0])), max(1, round(tiles.size[1] * times[1]))
+    if max(times) > 1 and extent[0] * extent[1] > MOST_CUT:
+        raise CaseError(
+            "unsupported",
+            f"the slide is far finer than what the model sees, and has no level in between: a tile would be cut from "
+            f"{extent[0]:,} x {extent[1]:,} pixels",
+        )
     rows, columns = (
         tuple(starts(side, tile, tiles.overlap)) for side, tile in zip((height, width), extent, strict=True)
     )

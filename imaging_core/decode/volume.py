@@ -144,12 +144,24 @@ def laid_like(volume: Volume, affine: Affine) -> Volume:
     if volume.affine is None:
         return volume
     grid = Grid(volume.affine, *_turn(_directions(volume.affine), _directions(affine)))
-    turned = volume.affine[:, [*grid.axes, 3]].copy()
+    return Volume(grid.seen(volume.voxels), turned(volume.affine, grid, volume.size), volume.colour)
+
+
+def turned(affine: Affine, grid: Grid, size: tuple[int, ...]) -> Affine:
+    """Where the voxels of a volume of this affine and size lie as ``grid`` turns them."""
+    other = affine[:, [*grid.axes, 3]].copy()
     for axis, flip in enumerate(grid.flipped):
         if flip:  # begin at the other end
-            turned[:3, 3] += turned[:3, axis] * (volume.size[grid.axes[axis]] - 1)
-            turned[:3, axis] *= -1
-    return Volume(grid.seen(volume.voxels), turned, volume.colour)
+            other[:3, 3] += other[:3, axis] * (size[grid.axes[axis]] - 1)
+            other[:3, axis] *= -1
+    return other
+
+
+def grid_along(affine: Affine, other: Affine) -> Grid:
+    """How a volume with this affine is turned and mirrored to lie along the slices, rows and columns of another."""
+    towards = _orientation(np.linalg.inv(affine) @ other)
+    axes, flipped = towards[:, 0].astype(int).tolist(), (towards[:, 1] < 0).tolist()
+    return Grid(affine, (axes[0], axes[1], axes[2]), (flipped[0], flipped[1], flipped[2]))
 
 
 def misplaced(one: Affine, other: Affine, size: tuple[int, ...]) -> float | None:

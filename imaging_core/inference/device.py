@@ -45,8 +45,11 @@ def choose_device(wanted: DeviceName) -> torch.device:
 def fix_algorithms(threads: int, precision: Precision) -> None:
     """Make what PyTorch computes a function of its input, the machine, ``threads`` and ``precision`` alone.
 
-    For the whole process: the number of threads, no autotuning, deterministic algorithms, TF32 only when asked for.
+    For the whole process: the number of threads, no autotuning, deterministic algorithms, TF32 only when asked for. To
+    be called before anything is computed: MKL looks once at its variable. Without it a product's last bit depends on
+    the row (oneMKL Developer Guide, "Conditional Numerical Reproducibility"), and so a case's scores on its neighbours.
     """
+    os.environ["MKL_CBWR"] = "AUTO,STRICT"
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.set_num_threads(threads)
     with suppress(RuntimeError):  # may be set once in a process; no result depends on it

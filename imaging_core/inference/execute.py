@@ -8,6 +8,8 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from imaging_core import __version__, run
 from imaging_core.decode.case import CaseError
 from imaging_core.decode.registry import known_to
@@ -19,7 +21,7 @@ from imaging_core.inference.compute_class import compute_class
 from imaging_core.inference.device import Device, choose_device, device_errors, fix_algorithms
 from imaging_core.inference.head import Head
 from imaging_core.inference.ledger import Record
-from imaging_core.inference.memory import container_limit, stay_within
+from imaging_core.inference.memory import container_limit, rare_collections, stay_within
 from imaging_core.inference.network import Network
 from imaging_core.inference.pipeline import Pipeline, Settings
 from imaging_core.inference.progress import BatchLog, ProgressFile
@@ -58,6 +60,8 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     card, digest, module = load_model(request.model, device.torch)
     if digest != work.model:
         raise DataError(f"{request.model}: the bundle changed while it was read; start again")
+    for line in _left_to_cpu(module):
+        say(line)
     machine = compute_class(device, request.threads, card)
     by = _write_provenance(request, work, machine)
     network, head = Network(card, module, device), _head(card, device, request)
@@ -91,7 +95,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
             beside=beside,
         )
 
-    with deferred_signals() as pending:
+    with deferred_signals() as pending, rare_collections():
         times = run_within_memory(pipeline, _to_infer(work, recorder, by, log), pending)
     seconds = time.monotonic() - clock
     for line in [] if beside is None else beside.left_out:
@@ -99,6 +103,14 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     if cache is not None:
         say(f"from the cache: {cache.hits} of {len(work.positions)} cases")
     _write_timing(request, work, device, started, seconds, times, cache)
+
+
+def _left_to_cpu(module: nn.Module) -> Iterator[str]:
+    """For the log: what an ONNX model does not compute on the GPU that it was opened for."""
+    left = getattr(module, "left_to_cpu", None)
+    if left:
+        names = ", ".join(f"{name} ({count})" for name, count in sorted(left.items()))
+        yield f"warning: onnxruntime computes {names} of this model on the CPU: it has none for this GPU"
 
 
 def _head(card: Card, device: Device, request: Request) -> Head:
@@ -136,11 +148,14 @@ def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterato
 def _record(result: Result, by: str) -> Record:
     if isinstance(result.end, CaseError):
         return _failed(result.task.case, result.end, by)
-    made = Record(
-        case=result.task.case, state="done", by=by, size=result.size, inputs=result.inputs, **result.end.fields
+    fields, files = result.end.fields, result.end.files
+    digests = {
+        name: (hashlib.sha256(files[key]).hexdigest(), len(files[key]))
+        for name, key in fields.get("outputs", {}).items()
+    }
+    return Record(
+        case=result.task.case, state="done", by=by, size=result.size, inputs=result.inputs, digests=digests, **fields
     )
-    files = {name: result.end.files[key] for name, key in made.outputs.items()}
-    return replace(made, digests={name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files.items()})
 
 
 def _failed(case: str, failure: CaseError, by: str) -> Record:

@@ -13,7 +13,7 @@ from imaging_core.decode.case import CaseError, Pixels
 from imaging_core.decode.sampling import Sampling
 from imaging_core.inference import resample
 from imaging_core.models.card import Input
-from imaging_core.transforms.chain import chain_of
+from imaging_core.models.processing import processing_chain
 from imaging_core.transforms.resize import interpolate
 
 LARGEST_SCRATCH = 32 * 1024 * 1024
@@ -27,14 +27,14 @@ class Preprocess:
 
     def __init__(self, card: Input, device: torch.device) -> None:
         self._card = card
-        self._chain = chain_of(card)
+        self._chain = processing_chain(card)
         self._scratch = _Scratch() if device.type == "cpu" and _looks_at_few_rows(card) else None
         self._mean = _per_channel(card.mean, len(card.size), device)
         self._std = _per_channel(card.std, len(card.size), device)
 
     def check(self, pixels: Pixels) -> None:
         """Raise CaseError when the card's processing does not take images of this type."""
-        if self._chain:
+        if self._chain is not None:
             reason = self._chain.refuses(torch.from_numpy(np.empty(0, pixels.dtype)).dtype, pixels.shape[-1])
             if reason:
                 raise CaseError("unsupported", f"the model's processing does not take it: {reason}")
@@ -50,7 +50,7 @@ class Preprocess:
             n x channels x (card.depth x) card.height x card.width, float32.
         """
         card = self._card
-        if self._chain:
+        if self._chain is not None:
             block = self._chain(block.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         if card.depth is not None:
             images = block.to(torch.float32).permute(0, 4, 1, 2, 3)

@@ -47,10 +47,9 @@ class Recorder:
         complete = {}
         with self._lock:
             for position, record in records.items():
-                part = part_of(position)
-                members = self._open[part]
-                members[position] = record
-                if len(members) == len(positions_of(part, len(self._cases))):
+                self._open[part_of(position)][position] = record
+            for part in {part_of(position) for position in records}:
+                if len(self._open[part]) == len(positions_of(part, len(self._cases))):
                     complete[part] = self._open.pop(part)
             self._finished += len(records)
         for part, members in complete.items():

@@ -19,9 +19,9 @@ from imaging_core.models.card import (
     read_bundle_card,
     write_card,
 )
+from imaging_core.models.processing import processing_chain
 from imaging_core.models.weights import check_digest, mismatches, read_weights, size_in_bytes
 from imaging_core.store import Location, open_source, open_store
-from imaging_core.transforms.chain import chain_of
 
 __all__ = ["load_model", "pack", "pack_onnx", "read_bundle_card"]
 
@@ -42,7 +42,7 @@ def load_model(bundle: Location, device: torch.device) -> tuple[Card, str, nn.Mo
         TemporaryError: the store may answer a retry.
     """
     card, digest = read_bundle_card(bundle)
-    chain_of(card.input, str(bundle.join(CARD)))
+    processing_chain(card.input, str(bundle.join(CARD)))  # made to be checked
     if card.architecture.name == ONNX:
         return card, digest, _load_onnx(bundle, card, device)
     model = registry.build(card, str(bundle.join(CARD)))
@@ -109,7 +109,7 @@ def _load_onnx(bundle: Location, card: Card, device: torch.device) -> nn.Module:
 def _write(bundle: Location, draft: Card, file: str, weights: bytes, replace: bool) -> tuple[Card, str]:
     digest = Weights(file=file, sha256=hashlib.sha256(weights).hexdigest())
     card = draft.model_copy(update={"weights": digest})
-    chain_of(card.input, "the card to be packed")
+    processing_chain(card.input, "the card to be packed")  # made to be checked
     data = write_card(card)
     store = open_store(bundle)
     if store.exists(CARD) and store.get(CARD) != data:

@@ -17,7 +17,8 @@ def initialise(skeleton: nn.Module, seed: int) -> nn.Module:
     Uniform in steps of one rounding each, since normal deviates and fused steps differ in their last bits between
     instruction sets.
     """
-    skeleton.to_empty(device="cpu")
+    empty = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in skeleton.state_dict().items()}
+    skeleton.load_state_dict(empty, assign=True)  # to_empty() would import SymPy
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in skeleton.modules():

@@ -46,9 +46,9 @@ class Ahead:
         return self
 
     def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+        self, _type: type[BaseException] | None, error: BaseException | None, _at: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=error is None, cancel_futures=True)
 
     def _fetch(self, count: int) -> None:
         for key in islice(self._keys, count):

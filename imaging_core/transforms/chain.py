@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from imaging_core.errors import DataError, listing
-from imaging_core.models.card import Input
 from imaging_core.transforms.operators import OPERATORS, Operator
 
 IN_PLACE = (
@@ -43,10 +42,6 @@ class Chain:
             raise DataError(listing(where, problems))
         self._refused: dict[tuple[torch.dtype, int], str] = {}
 
-    def __bool__(self) -> bool:
-        """Whether it has operators."""
-        return bool(self._operators)
-
     def refuses(self, dtype: torch.dtype, channels: int) -> str:
         """Why images of a type and number of channels cannot go through; empty when they can."""
         if (dtype, channels) not in self._refused:
@@ -70,11 +65,6 @@ class Chain:
             except ValueError as error:
                 return str(error)
         return "" if image.shape[1] == channels else f"the image has {channels} channels before, {image.shape[1]} after"
-
-
-def chain_of(card: Input, where: str = "the model card") -> Chain:
-    """The processing chain of a card, which ``where`` names; DataError as of :class:`Chain`."""
-    return Chain([each.model_dump() for each in card.processing], f"{where}: input.processing")
 
 
 def _operator(step: Mapping[str, Any], entry: str, problems: list[str]) -> Operator:

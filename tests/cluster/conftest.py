@@ -25,6 +25,7 @@ from PIL import Image
 from examples.digits.images import write_digits
 from imaging_core.store import Location, open_store
 from imaging_core.store.base import Store
+from tests.example_slides import write_example
 from tests.small_run import make_bundle, write_dataset
 
 PROJECT = Path(__file__).parents[2]
@@ -32,6 +33,7 @@ BUCKET = "my-bucket"
 POD_ENDPOINT = "http://minio.argo:9000"
 SECRET = "bucket-credentials"  # noqa: S105 - a name
 NEEDED = ("KUBECONFIG", "ARGO_SERVER", "ARGO_TOKEN", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "STEP_IMAGES")
+POD_SIZE = ("--cpu", "450m", "--memory", "1500Mi")  # four of them at once on two cores
 WAIT_SECONDS = 240
 METRIC = r"^argo_workflows_distributed_inference_(\w+)(?:\{.*\})? (\S+)$"
 
@@ -88,18 +90,7 @@ class Cluster:
         where, model = self.inputs[dataset]
         return (
             *("--dataset", where, "--model", model, "--run", self.run(run), "--shards", str(shards)),
-            *(
-                "--cpu",
-                "900m",
-                "--memory",
-                "1500Mi",
-                "--s3-secret",
-                SECRET,
-                "--pod-s3-endpoint",
-                POD_ENDPOINT,
-                "--image",
-                self.images,
-            ),
+            *(*POD_SIZE, "--s3-secret", SECRET, "--pod-s3-endpoint", POD_ENDPOINT, "--image", self.images),
         )
 
     def submit(self, run: str, *options: str, api: str = "server", **inputs: Any) -> str:
@@ -108,6 +99,19 @@ class Cluster:
         assert said.returncode == 0, said.stderr
         return str(json.loads(said.stdout)["workflow"])
 
+    def run_in_image(self, run: str, dataset: str, shards: int) -> None:
+        """The same by the local engine in the same image: the toolkit is the gpu image with the command line."""
+        folder, _, tag = self.images.rpartition(":")
+        where, model = self.inputs[dataset]
+        variables = [f"--env={key}" for key in self.environment if key.startswith("AWS_")]
+        podman = ["podman", "run", "--rm", "--network=host", "--runtime=runc", "--read-only", "--tmpfs=/tmp"]
+        limits = ["--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000", f"{folder}/gpu-toolkit:{tag}"]
+        command = ["workflows.distributed_inference", "run", "--dataset", where, "--model", model]
+        options = ["--run", self.run(run), "--shards", str(shards), "--parallelism", "2", "--device", "cpu"]
+        whole = [*podman, *variables, *limits, *command, *options]
+        said = subprocess.run(whole, env=self.environment, capture_output=True, text=True)
+        assert said.returncode == 0, said.stderr
+
     def delete_all(self) -> None:
         """Workflows of a test that left some waiting: their pods keep room on the node that others need."""
         self.kubectl("delete", "workflows", "--all", "--wait=false")
@@ -115,6 +119,16 @@ class Cluster:
     def ended(self, workflow: str, api: str = "server") -> "subprocess.CompletedProcess[str]":
         """Watch it to its end."""
         return self.call("watch", workflow, "--quiet", "--json", "--timeout", "500", api=api)
+
+    def most_at_once(self, workflow: str, step: str | None = None) -> tuple[dict[str, Any], int]:
+        """Watch a workflow to its end, which has to be a good one: what is said of it, and its most pods at once."""
+        watching, most = self.start("watch", workflow, "--quiet", "--json"), 0
+        while watching.poll() is None:
+            most = max(most, len(self.pods(workflow, step, "Pending", "Running")))
+            time.sleep(0.5)
+        stdout, stderr = watching.communicate()
+        assert watching.returncode == 0, stderr
+        return json.loads(stdout), most
 
     def run(self, name: str) -> str:
         return f"s3://{BUCKET}/{self.prefix}/runs/{name}"
@@ -138,15 +152,15 @@ class Cluster:
         path.write_text(json.dumps(config))
         return str(path)
 
-    def pods(self, workflow: str, step: str, phase: str | None = None) -> list[str]:
-        """Names of the workflow's pods of a step, in this phase."""
+    def pods(self, workflow: str, step: str | None, *phases: str) -> list[str]:
+        """Names of the workflow's pods, of a step or of all, in one of these phases or in any."""
         found = json.loads(
             self.kubectl("get", "pods", "-l", f"workflows.argoproj.io/workflow={workflow}", "-o", "json")
         )
         return [
             each["metadata"]["name"]
             for each in found["items"]
-            if f"-{step}-" in each["metadata"]["name"] and phase in (None, _phase(each))
+            if (step is None or f"-{step}-" in each["metadata"]["name"]) and (not phases or _phase(each) in phases)
         ]
 
     def wait_for(self, condition: Callable[[], Any]) -> Any:
@@ -224,6 +238,17 @@ def new_namespace() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``make demo`` made, or would make: the folder ``build/demo`` with ``digits``, ``lenet5`` and ``run``."""
+    made = PROJECT / "build/demo"
+    if not (made / "run/report/metrics.json").is_file():
+        made = tmp_path_factory.mktemp("project") / "build/demo"
+        command = [sys.executable, "-m", "examples.digits.demo", "--out", str(made)]
+        subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    return made
+
+
+@pytest.fixture(scope="session")
 def digits(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The demo's scanned digits and an untrained LeNet-5, in the bucket: locations of dataset and model."""
     folder = tmp_path_factory.mktemp("digits")
@@ -255,6 +280,14 @@ def isic(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, shared_data
     picture = np.array(Image.open(image).resize((192, 192), Image.Resampling.BILINEAR))
     make_bundle(folder / "model", "segmentation", "binary", ["lesion"], picture=picture, input=size)
     return _uploaded(cluster, "isic", folder, "crops.yml")
+
+
+@pytest.fixture(scope="session")
+def slides(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two drawn slides with their masks, and an untrained U-Net that sees tiles at 1 micrometre per pixel."""
+    folder = tmp_path_factory.mktemp("slides")
+    write_example(folder)
+    return _uploaded(cluster, "slides", folder, "crops.yml")
 
 
 def _uploaded(cluster: Cluster, name: str, folder: Path, dataset: str) -> tuple[str, str]:

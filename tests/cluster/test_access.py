@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.s3_server import running_toxiproxy
+from tests.workflows.ci.junit_rules import verdicts
 
 APIS = ("server", "kubernetes")
 
@@ -102,3 +104,42 @@ def test_ctrl_c_ends_the_watching_and_not_the_run(cluster, digits):
     assert watching.returncode == 130
     assert f"the workflow goes on. Watch it again: python -m workflows.distributed_inference watch {workflow}" in stderr
     assert cluster.ended(workflow).returncode == 0
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_a_workflow_that_is_removed_meanwhile_is_said_with_what_still_tells_its_verdict(cluster, digits, tmp_path, api):
+    page = tmp_path / "summary.md"
+    workflow = cluster.submit(f"removed-{api}", shards=1)
+    watching = cluster.start("watch", workflow, "--markdown", str(page), api=api)
+    assert watching.stderr.readline(), "it watches"
+    cluster.kubectl("delete", "workflow", workflow)
+    _, stderr = watching.communicate(timeout=60)
+    assert watching.returncode == 65
+    assert f"workflow {workflow}: was removed while it was watched" in stderr
+    report = f"python -m workflows.distributed_inference report {cluster.run(f'removed-{api}')}"
+    assert report in stderr
+    assert report in page.read_text()
+    assert "watch " not in page.read_text(), "there is nothing left to watch"
+
+
+def test_a_ci_that_waits_no_longer_shows_that_the_run_goes_on_and_how_to_end_it(cluster, digits, tmp_path):
+    files = tmp_path / "junit.xml", tmp_path / "summary.md"
+    pages = ("--junit", str(files[0]), "--markdown", str(files[1]))
+    said = cluster.call(
+        "submit", *cluster.submission("waited", shards=1), "--no-check", "--wait", "--timeout", "3", *pages
+    )
+    assert said.returncode == 75
+    (found,) = [line for line in files[1].read_text().splitlines() if line.endswith("# end it")]
+    assert verdicts(files[0].read_bytes()) == {"complete": "error"}
+    stop = shlex.split(found, comments=True)
+    assert stop[:3] == ["python", "-m", "workflows.distributed_inference"]
+    workflow = stop[4]
+    assert f"{workflow}: has not ended after 3 s" in files[0].read_text()
+    assert cluster.workflow(workflow)["status"].get("phase") in ("Pending", "Running", None), "it goes on"
+
+    assert cluster.call(*stop[3:]).returncode == 0
+    assert cluster.ended(workflow).returncode == 1
+    again = cluster.call("watch", workflow, "--quiet", *pages)
+    assert again.returncode == 1
+    assert verdicts(files[0].read_bytes()) == {"complete": "error"}
+    assert "has not ended" not in files[0].read_text(), "it has: the page says so now"

@@ -6,6 +6,7 @@ controller away from its workflows. So nothing of the cluster is changed, and ot
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -163,7 +164,37 @@ def test_what_its_steps_have_said_is_read_from_the_bucket(archive, gone):
     assert "complete and acceptable" in said.stdout
 
 
+@pytest.mark.parametrize("verb", ["stop", "terminate", "retry"])
+def test_nothing_can_be_done_to_it_and_what_can_be_done_to_its_run_is_said(archive, gone, verb):
+    said = archive.call(verb, gone)
+    assert said.returncode == 65
+    assert f"{gone}: succeeded and removed; only Argo's archive still has it" in said.stderr
+    assert f"There is nothing to {verb}" in said.stderr
+    assert said.stderr.rstrip().endswith(f"resume {archive.cluster.run('archived')}")
+    assert len(said.stderr.splitlines()) == 1
+
+
+def test_resume_finds_its_run_and_says_that_nothing_is_left_to_do(archive, gone):
+    said = archive.call("resume", gone, "--no-check")
+    assert said.returncode == 64
+    assert f"{archive.cluster.run('archived')}: nothing is left to do" in said.stderr
+
+
 def test_who_asks_the_kubernetes_api_is_told_who_has_the_archive(archive, gone):
     said = archive.cluster.call("status", gone, api="kubernetes")
     assert said.returncode == 65
     assert "Only an Argo Server reads Argo's archive of removed ones: set ARGO_SERVER" in said.stderr
+
+
+def test_who_deletes_it_is_told_how_its_record_goes_and_where_its_outputs_are(archive, gone):
+    """The last test: the record goes here."""
+    said = archive.call("delete", gone)
+    assert said.returncode == 65
+    assert "only Argo's archive still has it" in said.stderr
+    assert f"files are in {archive.cluster.run('archived')}" in said.stderr
+    (command,) = re.findall(r"(argo archive delete \S+ -n [\w-]+)", said.stderr)
+    environment = archive.cluster.environment | archive.variables
+    subprocess.run([find("argo"), *command.split()[1:]], env=environment, check=True, capture_output=True)
+    said = archive.call("delete", gone)
+    assert said.returncode == 65
+    assert "no workflow of this name in namespace" in said.stderr

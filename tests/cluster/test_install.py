@@ -1,5 +1,6 @@
 """Installing into namespaces of a real cluster, by its administrator and by who has rights in one namespace only."""
 
+import base64
 import json
 import os
 import secrets
@@ -126,6 +127,42 @@ def _reference(value: dict[str, str]) -> dict[str, str]:
         "namespace": value["namespace"],
         "name": value["name"],
     }
+
+
+def test_the_first_time_namespace_and_secret_are_made_and_uninstalling_leaves_both(cluster):
+    name = f"install-{secrets.token_hex(3)}"
+    where = ("-n", name, "--create-namespace")
+    secret = ("--s3-secret", "credentials", "--s3-secret-from-environment")
+    for arguments in (("-n", name), (*where, "--dry-run")):
+        tried = install(cluster, "apply", *arguments)
+        assert tried.returncode == 78
+        assert f"namespace {name}: there is none; kubectl create namespace {name}" in tried.stderr
+    assert install(cluster, "apply", *where, "--s3-secret-from-environment").returncode == 64, "which secret?"
+    for variables, named in (
+        ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY unset"),
+        ({"AWS_SESSION_TOKEN": "a"}, "end soon"),
+    ):
+        refused = install(cluster, "apply", *where, *secret, **variables)
+        assert refused.returncode == 78
+        assert named in refused.stderr
+    assert name not in cluster.kubectl("get", "namespaces", "-o", "name"), "nothing was made so far"
+
+    def key() -> str:
+        shown = ("get", "secret", "credentials", "-o", "jsonpath={.data.secretkey}")
+        return base64.b64decode(cluster.kubectl("-n", name, *shown)).decode()
+
+    try:
+        said = install(cluster, "apply", *where, *secret)
+        assert said.returncode == 0, said.stderr
+        assert key() == cluster.environment["AWS_SECRET_ACCESS_KEY"]
+        assert key() not in said.stdout + said.stderr
+        again = install(cluster, "apply", *where, *secret, AWS_SECRET_ACCESS_KEY="another")  # noqa: S106
+        assert "Nothing changed" in again.stdout
+        assert key() == cluster.environment["AWS_SECRET_ACCESS_KEY"], "what is there stays as it is"
+        assert install(cluster, "uninstall", "-n", name, "--yes").returncode == 0
+        assert key()
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.mark.parametrize("overlay", ["existing-argo", "quickstart"])

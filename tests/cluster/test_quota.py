@@ -1,7 +1,5 @@
 """Less than a run would like to have: a quota of the namespace, a semaphore over all workflows."""
 
-import json
-
 QUOTA = """
 apiVersion: v1
 kind: ResourceQuota
@@ -25,14 +23,7 @@ def test_a_quota_is_named_while_it_lasts_and_waited_for(cluster, digits, undistu
 def test_a_semaphore_lets_so_many_infer_at_once(cluster, digits, undisturbed):
     cluster.kubectl("create", "configmap", "gpu-quota", "--from-literal=pathology=1")
     workflow = cluster.submit("semaphore", "--semaphore", "gpu-quota/pathology", "--cpu", "400m", shards=2)
-    watching = cluster.start("watch", workflow, "--quiet", "--json")
-    most = 0
-    while watching.poll() is None:
-        most = max(
-            most, len(cluster.pods(workflow, "infer", "Running")) + len(cluster.pods(workflow, "infer", "Pending"))
-        )
-    stdout, stderr = watching.communicate()
-    assert watching.returncode == 0, stderr
-    assert json.loads(stdout)["metrics"]["complete"]
+    said, most = cluster.most_at_once(workflow, "infer")
+    assert said["metrics"]["complete"]
     assert most == 1
     assert cluster.compared("semaphore") == undisturbed

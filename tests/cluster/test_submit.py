@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.artifact_proxy import Proxy
 from tests.cluster.conftest import SECRET
+from workflows.distributed_inference import NAME
 
 APIS = ("server", "kubernetes")
 
@@ -45,21 +46,9 @@ def test_wait_says_nothing_and_gives_scripts_one_object(runs):
     assert said["metrics"]["cases"]["done"] == 5
 
 
-@pytest.mark.parametrize(("name", "shards"), [("digits", "3"), ("isic", "2")])
+@pytest.mark.parametrize(("name", "shards"), [("digits", 3), ("isic", 2)])
 def test_the_bytes_are_those_of_the_local_engine_in_the_same_image(runs, cluster, name, shards):
-    """The toolkit is the gpu image with the command line."""
-    folder, _, tag = cluster.images.rpartition(":")
-    dataset, model = cluster.inputs[name]
-    variables = [f"--env={key}" for key in cluster.environment if key.startswith("AWS_")]
-    podman = ["podman", "run", "--rm", "--network=host", "--runtime=runc", "--read-only", "--tmpfs=/tmp", *variables]
-    limits = ["--ulimit=nofile=20000:20000", "--ulimit=nproc=20000:20000"]
-    command = ["workflows.distributed_inference", "run", "--dataset", dataset, "--model", model]
-    options = ["--run", cluster.run(f"local-{name}"), "--shards", shards, "--parallelism", "2", "--device", "cpu"]
-    image = f"{folder}/gpu-toolkit:{tag}"
-    said = subprocess.run(
-        [*podman, *limits, image, *command, *options], env=cluster.environment, capture_output=True, text=True
-    )
-    assert said.returncode == 0, said.stderr
+    cluster.run_in_image(f"local-{name}", name, shards)
     assert cluster.compared(name) == cluster.compared(f"local-{name}")
 
 
@@ -97,7 +86,8 @@ def test_a_name_is_completed_and_one_that_is_none_is_said(runs, cluster, api):
     assert name in cluster.call("status", name[:-2], api=api).stdout
     ambiguous = cluster.call("status", "distributed-inference", api=api)
     assert ambiguous.returncode == 64
-    assert "2 workflows begin so: distributed-inference-" in ambiguous.stderr
+    named = cluster.kubectl("get", "workflows", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name").splitlines()
+    assert f"distributed-inference: {len(named)} workflows begin so: distributed-inference-" in ambiguous.stderr
     missing = cluster.call("status", "other", api=api)
     assert missing.returncode == 65
     assert "no workflow of this name in namespace" in missing.stderr

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from imaging_core.store import Location, open_store
-from tests.cluster.conftest import BUCKET, POD_ENDPOINT, PROJECT, SECRET, Cluster
+from tests.cluster.conftest import BUCKET, POD_ENDPOINT, POD_SIZE, PROJECT, SECRET, Cluster
 from workflows.cluster.nodes import ENDED
 from workflows.distributed_inference import NAME
 
@@ -27,16 +27,7 @@ EVENTS = f"{NAME}-events"
 def templates(cluster: Cluster) -> Cluster:
     """A namespace with the templates, rendered for the development cluster."""
     command = [sys.executable, "-m", "workflows.templates", "render", "--image", cluster.images, "--s3-secret", SECRET]
-    command += [
-        "--pod-s3-endpoint",
-        POD_ENDPOINT,
-        "--runs",
-        cluster.run("forms"),
-        "--cpu",
-        "900m",
-        "--memory",
-        "1500Mi",
-    ]
+    command += ["--pod-s3-endpoint", POD_ENDPOINT, "--runs", cluster.run("forms"), *POD_SIZE]
     rendered = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     cluster.kubectl("apply", "--dry-run=server", "-k", str(PROJECT / "manifests/base/templates"))
     cluster.kubectl("apply", "-f", "-", stdin=rendered)
@@ -120,6 +111,15 @@ def test_a_required_field_that_is_left_out_starts_nothing(templates, digits):
     status, answer = asked(templates, f"workflows/{templates.namespace}/submit", json.dumps(body))
     assert status == 400
     assert "spec.arguments.dataset.value" in answer["message"]
+
+
+@pytest.mark.parametrize("api", ["server", "kubernetes"])
+def test_where_there_is_no_template_the_command_that_makes_it_is_told(templates, digits, api):
+    dataset, model = digits
+    given = ("--dataset", dataset, "--model", model, "--run", templates.run("no-template"))
+    said = templates.call("submit", "--from-template", *given, "-n", "default", api=api)
+    assert said.returncode == 78
+    assert "python -m workflows.install apply -n default makes it" in said.stderr
 
 
 def test_train_and_infer_then_compare_with_another_model(templates, digits, inferred):

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from imaging_core.errors import ConfigurationError
 from steps import gather
 from steps.bundle import main as bundle
 from tests.onnx_files import Eddl, classifier, save, segmenter
@@ -131,3 +132,12 @@ def test_a_bundle_of_ours_and_its_export_give_the_same_masks(place: Path, tmp_pa
         np.testing.assert_allclose(*maps, atol=1e-4)
         unsure = np.abs(maps[0] - 0.5) < 1e-5
         np.testing.assert_array_equal(masks[0][~unsure], masks[1][~unsure])
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_where_there_is_no_gpu_cuda_is_refused_and_never_the_cpu_instead(place: Path, tmp_path: Path) -> None:
+    model = packed(tmp_path, classifier(SIDE), (3,), "--kind", "multiclass", "--classes", ",".join(CLASSES))
+    split(place / "classes" / "crops.yml", tmp_path / "run", 1)
+    with pytest.raises(ConfigurationError, match=r"^--device cuda: PyTorch sees no GPU"):
+        infer(tmp_path / "run", model, "000", "--device", "cuda")
+    assert not (tmp_path / "run/results").exists()

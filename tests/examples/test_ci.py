@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from workflows.cluster.connection import connect
 from workflows.command_line import parser
 from workflows.options import given
 from workflows.parameters import Parameters
@@ -90,3 +91,10 @@ def test_the_pipelines_have_the_form_that_their_servers_read():
         "stages",
         "post",
     ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_address_of_a_server_is_one_that_is_understood(name, monkeypatch):
+    for address in re.findall(r"ARGO_SERVER *[:=] *'?([^\s'$]+)", (FOLDER / name).read_text()):
+        monkeypatch.setenv("ARGO_SERVER", address)
+        assert connect("imaging").describe() == f"Argo Server https://{address}, namespace imaging"

@@ -10,6 +10,7 @@ from examples.slides import images
 from examples.slides.images import draw, write_pyramid
 from steps import gather
 from tests import small_run
+from tests.example_slides import write_example
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +36,9 @@ def test_tumours_are_darker_and_lie_in_tissue(drawn):
 
 
 def test_slides_go_through_split_infer_and_gather(tmp_path):
-    entries = []
-    for number in (4, 5):
-        pixels, tumour = draw(number, side=512)
-        write_pyramid(tmp_path / f"{number}.tif", pixels)
-        write_pyramid(tmp_path / f"mask {number}.tif", tumour.astype(np.uint8) * np.uint8(255))
-        entries.append({"location": f"{number}.tif", "label": f"mask {number}.tif"})
-    small_run.write_dataset(tmp_path, entries)
-    seen = {"height": 64, "width": 64, "channels": 3, "mpp": 1.0}
-    small_run.make_bundle(tmp_path / "model", "segmentation", "binary", ["tumour"], input=seen)
+    write_example(tmp_path)
     run = tmp_path / "run"
-    small_run.split(tmp_path / "crops.yml", run, 2)
-    for shard in ("000", "001"):
-        small_run.infer(run, tmp_path / "model", shard)
+    small_run.split_and_infer(tmp_path / "data/crops.yml", run, tmp_path / "model", shards=2)
     assert gather.main(["--run", str(run)]) == 0
     metrics = json.loads((run / "report/metrics.json").read_bytes())
     assert 0 <= metrics["metrics"]["dice"]["mean"] <= 1

@@ -102,10 +102,12 @@ def test_argo_has_one_version():
 
 
 def test_answers_reach_their_objects():
-    objects = rendered("existing-argo", "--parallelism", "7", "--gpus", "3")
+    objects = rendered("existing-argo", "--parallelism", "7", "--gpus", "3", "--runs", "s3://data/runs")
     assert find(objects, "ConfigMap", "distributed-inference-limits")["data"]["infer"] == "7"
     hard = find(objects, "ResourceQuota", "distributed-inference")["spec"]["hard"]
     assert hard["requests.nvidia.com/gpu"] == "3"
+    form = find(objects, "WorkflowTemplate", "distributed-inference")["spec"]["arguments"]["parameters"]
+    assert {each["name"]: each.get("value") for each in form}["runs"] == "s3://data/runs"
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,15 @@ import json
 import os
 import re
 import secrets
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +21,7 @@ from imaging_core.archive import cleanup
 from imaging_core.archive.removed import read_removals
 from imaging_core.errors import InferenceError, UsageError
 from imaging_core.store import Location, Store, open_store
+from imaging_core.store.location import FILE
 from imaging_core.store.s3_client import client
 from steps.cleanup import main
 from tests.http_relay import Fault, running_relay
@@ -39,7 +46,8 @@ class Runs:
         store = open_store(self.store.root.join(name))
         where = {"dataset": about.get("at", "/data/x.yml"), "model": "/models/m", "run": str(store.root)}
         record = RunRecord.now(Parameters(**where, shards=1, parallelism=1), about.get("dataset", DATASET), MODEL)
-        replace(record, created=(datetime.now(UTC) - timedelta(days=days)).isoformat()).write(store)
+        created = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        replace(record, begun=replace(record.begun, created=created)).write(store)
         keys = [layout.SHARD_INDEX, layout.shard_file("000"), layout.summary("000"), layout.ledger_part("000", 0)]
         keys += [layout.output(str(case), suffix) for case in range(CASES) for suffix in ("png", "probabilities.tif")]
         for key in [*keys, "logs/infer-000.log", layout.REPORT_PAGE]:
@@ -200,6 +208,38 @@ def test_an_interrupted_clean_up_is_recorded_and_goes_on(in_bucket, bucket, monk
         (after,) = read_removals(open_store(in_bucket.store.root.join("a")))
         assert after == replace(removal, finished=True)
         assert not [key for key in in_bucket.keys("a") if key.startswith("outputs/")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_ended_in_the_middle_it_has_taken_nothing_else_and_the_next_one_goes_on(runs, number):
+    """The older of two good runs goes; half removed, it does not pass for the last good one."""
+    for name, days in (("older", 60), ("newer", 40)):
+        runs.add(name, days)
+    runs.add("of another dataset", 70, dataset="f" * 64)
+    older = open_store(runs.store.root.join("older"))
+    if older.root.scheme == FILE:
+        for each in range(10_000):
+            Path(older.root.path, f"outputs/{each:05d}.png").touch()
+    else:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda each: older.put(f"outputs/{each:05d}.png", b"x"), range(1_500)))
+    older.put(layout.METRICS, b'{"complete": true, "acceptable": true}')  # after them: it is not at work
+    others = {key: runs.store.get(key) for key in runs.store.list() if not key.startswith("older/")}
+    command = ["steps.cleanup", "--runs", str(runs.store.root), "--older-than", "30d", "--delete"]
+    process = subprocess.Popen([sys.executable, "-m", *command], stderr=subprocess.PIPE, text=True)
+    while not older.exists(layout.REMOVED):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == {
+        signal.SIGKILL: (-9, ""), signal.SIGINT: (130, "interrupted\n"), signal.SIGTERM: (143, "terminated\n"),
+    }[number]  # fmt: skip
+    assert {layout.RUN, layout.REMOVED} <= set(runs.keys("older"))
+    (removal,) = read_removals(older)
+    assert (removal.kind, removal.finished) == ("runs", False)
+    assert runs.call("--older-than", "30d", "--delete")["removed"] == {"older"}
+    assert {key: runs.store.get(key) for key in runs.store.list()} == others
 
 
 def test_old_entries_of_a_cache_go_and_nothing_else_there(tmp_path, capsys):

@@ -36,8 +36,10 @@ WHOSE = {
 SECRETS = ("Jane", "4711-Doe", "Clinic Doe", "A77-Doe", "19700101", "20240102")
 """Parts of these, long enough that no digest, UID or packed mask holds them by chance."""
 ENHANCED_CT, MANY_FRAMES = "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.7.3"
-SERIES, XRAY, FILM, FRAMES, NAMELESS, PHOTOGRAPH = range(6)
-DICOM = [SERIES, XRAY, FILM, FRAMES]
+SERIES, XRAY, FILM, FRAMES, SEVERAL, NAMELESS, PHOTOGRAPH = range(7)
+DICOM = [SERIES, XRAY, FILM, FRAMES, SEVERAL]
+PARTS = ["odd.dcm", "even.dcm", "last.dcm"]
+"""The files of SEVERAL; the slices of the first two interleave, and the last is one single frame."""
 
 
 def study(**elements):
@@ -51,9 +53,10 @@ def study(**elements):
     }
 
 
-def enhanced(voxels, order):
+def enhanced(voxels, order, **of_study):
     """An enhanced multi-frame CT, its frames in this order."""
-    frames = dicom(voxels[order], **study(SOPClassUID=ENHANCED_CT, BitsStored=12, WindowCenter=1000, WindowWidth=2000))
+    elements = {"SOPClassUID": ENHANCED_CT, "BitsStored": 12, "WindowCenter": 1000, "WindowWidth": 2000}
+    frames = dicom(voxels[order], **(of_study or study()), **elements)
     frames.SharedFunctionalGroupsSequence = item(
         PlaneOrientationSequence=item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
         PixelMeasuresSequence=item(PixelSpacing=[0.7, 0.5], SliceThickness=2),
@@ -65,7 +68,7 @@ def enhanced(voxels, order):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A series, a radiograph, a film, an enhanced object, one without a study, and a photograph."""
+    """A series, a radiograph, a film, an enhanced object, several, one without a study, and a photograph."""
     folder = tmp_path_factory.mktemp("data")
     ramp = np.add.outer(np.arange(40), np.arange(50)).astype(np.int16) * 20
     voxels = np.stack([np.roll(ramp, 7 * number, 1) for number in range(SLICES)])
@@ -78,11 +81,14 @@ def data(tmp_path_factory):
     files = {f"{number}.dcm": each for number, each in enumerate(slices)}
     files |= {"xray.dcm": radiograph, "film.dcm": film, "nameless.dcm": nameless}
     files["enhanced.dcm"] = enhanced(voxels.astype(np.uint16), [3, 0, 4, 1, 2])
+    one_study = study()
+    for name, order in zip(PARTS, ([3, 1], [0, 2], [4]), strict=True):
+        files[name] = enhanced(voxels.astype(np.uint16), order, **one_study)
     for name, each in files.items():
         (folder / name).write_bytes(written(each))
     Image.fromarray(small_run.crop(1)).save(folder / "photograph.png")
     series = [f"{number}.dcm" for number in (2, 0, 4, 1, 3)]
-    names = [series, "xray.dcm", "film.dcm", "enhanced.dcm", "nameless.dcm", "photograph.png"]
+    names = [series, "xray.dcm", "film.dcm", "enhanced.dcm", PARTS, "nameless.dcm", "photograph.png"]
     small_run.write_dataset(folder, [{"location": name} for name in names])
     return folder
 
@@ -132,6 +138,9 @@ def slices_of(data, case):
     """SOP Instance UID and frame of each slice of a case, in the order of our outputs."""
     if case == SERIES:
         return [(pydicom.dcmread(data / f"{number}.dcm").SOPInstanceUID, None) for number in range(SLICES)]
+    if case == SEVERAL:
+        odd, even, last = (pydicom.dcmread(data / name).SOPInstanceUID for name in PARTS)
+        return [(even, 1), (odd, 2), (even, 2), (odd, 1), (last, None)]
     instance = pydicom.dcmread(data / {XRAY: "xray.dcm", FILM: "film.dcm", FRAMES: "enhanced.dcm"}[case]).SOPInstanceUID
     if case == XRAY:
         return [(instance, None)]
@@ -156,31 +165,38 @@ def test_segmentations_hold_the_masks_of_our_own_outputs(segmented, data):
             segment = (group if "SegmentIdentificationSequence" in group else shared).SegmentIdentificationSequence[0]
             found[place, ..., segment.ReferencedSegmentNumber - 1] = pixels
         assert (found == expected).all()
-        if case in (SERIES, FRAMES):
+        if case in (SERIES, FRAMES, SEVERAL):
             whole = made.get_volume(combine_segments=False)
             assert whole.spacing == (pytest.approx(2.5 if case == SERIES else 2), 0.7, 0.5)
 
 
 def test_they_belong_to_their_images(segmented, data):
     run, _, _ = segmented
-    for case, name in zip(DICOM, ("0.dcm", "xray.dcm", "film.dcm", "enhanced.dcm"), strict=True):
+    for case, name in zip(DICOM, ("0.dcm", "xray.dcm", "film.dcm", "enhanced.dcm", PARTS[0]), strict=True):
         image = pydicom.dcmread(data / name)
         for extension in ("seg", "sr"):
             made = pydicom.dcmread(run / f"outputs/{case}.{extension}.dcm")
             assert made.StudyInstanceUID == image.StudyInstanceUID
             assert made.SeriesInstanceUID != image.SeriesInstanceUID
+            instances = sorted({instance for instance, _ in slices_of(data, case)})
             if extension == "seg":
                 assert made.get("FrameOfReferenceUID") == image.get("FrameOfReferenceUID")
                 (series,) = made.ReferencedSeriesSequence
                 assert series.SeriesInstanceUID == image.SeriesInstanceUID
                 classes = {each.ReferencedSOPClassUID for each in series.ReferencedInstanceSequence}
                 assert classes == {image.SOPClassUID}
+                assert sorted(each.ReferencedSOPInstanceUID for each in series.ReferencedInstanceSequence) == instances
+            else:
+                (evidence,) = made.CurrentRequestedProcedureEvidenceSequence
+                of_images = evidence.ReferencedSeriesSequence[0].ReferencedSOPSequence
+                assert sorted(each.ReferencedSOPInstanceUID for each in of_images) == instances
         assert made.ManufacturerModelName == "segmentation-" + segmented[1]
 
 
 def test_reports_measure_what_the_masks_show(segmented):
     run, kind, _ = segmented
     voxel = {SERIES: (0.7 * 0.5 * 2.5, "mm3"), XRAY: (0.2 * 0.3, "mm2"), FILM: (1, "{pixels}"), FRAMES: (0.7, "mm3")}
+    voxel[SEVERAL] = voxel[FRAMES]
     for case in DICOM:
         content = highdicom.sr.srread(run / records(run)[str(case)].outputs["dicom_sr"]).content
         groups = [*content.get_planar_roi_measurement_groups(), *content.get_volumetric_roi_measurement_groups()]
@@ -280,7 +296,7 @@ def test_what_is_asked_later_is_done_later_and_only_once(data, tmp_path, capsys)
     assert gather.main(["--run", str(run)]) == 0
     lines = list(csv.DictReader(io.StringIO((run / "report/predictions.csv").read_text())))
     assert [(line["dicom_seg"], line["dicom_sr"]) for line in lines] == [
-        (f"outputs/{case}.seg.dcm", f"outputs/{case}.sr.dcm") if case in DICOM else ("", "") for case in range(6)
+        (f"outputs/{case}.seg.dcm", f"outputs/{case}.sr.dcm") if case in DICOM else ("", "") for case in range(7)
     ]
 
 
@@ -288,7 +304,7 @@ def test_they_are_ground_truth_of_their_images(segmented, data):
     run, kind, place = segmented
     for case in DICOM:
         shutil.copy(run / f"outputs/{case}.seg.dcm", data / f"{kind}-{case}.seg.dcm")
-    names = [[f"{number}.dcm" for number in range(SLICES)], "xray.dcm", "film.dcm", "enhanced.dcm"]
+    names = [[f"{number}.dcm" for number in range(SLICES)], "xray.dcm", "film.dcm", "enhanced.dcm", PARTS]
     entries = [{"location": name, "label": f"{kind}-{case}.seg.dcm"} for case, name in enumerate(names)]
     dataset = {"name": "again", "images": entries, "split": {"test": list(range(len(entries)))}}
     (data / f"{kind}.yml").write_text(json.dumps(dataset))

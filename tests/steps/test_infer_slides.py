@@ -1,6 +1,7 @@
 """``steps.infer`` on slides: the masks, counts and outlines of a plain script with OpenSlide and PyTorch."""
 
 import json
+import shutil
 
 import numpy as np
 import openslide
@@ -21,7 +22,7 @@ from tests.s3_server import BUCKET, running_server
 from tests.slides import drawn, write_mask, write_slide
 from tests.small_run import compared, infer, make_bundle, records, split, split_and_infer
 
-SIZES = [(600, 500), (420, 640), (260, 250)]
+SIZES = [(300, 260), (220, 330), (170, 160)]
 SIDE, BATCH = 32, 4
 
 
@@ -45,8 +46,15 @@ class Place:
         small_run.write_dataset(self.data, entries)
         classes = {"binary": ["dark"], "multiclass": ["rest", "dark"]}[kind]
         seen = {"height": SIDE, "width": SIDE, "channels": 3, "mpp": mpp, "overlap": 0.25} | seen
-        middle = self.pixels[0][208:272:2, 248:312:2]
+        middle = self.pixels[0][88:152:2, 113:177:2]
         make_bundle(folder / "model", "segmentation", kind, classes, picture=middle, batch=BATCH, input=seen)
+
+    def with_masks(self, *masks):
+        """Entries of copies of the first slide, each with another mask."""
+        copies = [f"copy {number}.svs" for number in range(len(masks))]
+        for copy in copies:
+            shutil.copy(self.data / "slide 0.svs", self.data / copy)
+        return [{"location": copy, "label": mask} for copy, mask in zip(copies, masks, strict=True)]
 
     def run(self, name, *options, shards=1):
         return split_and_infer(
@@ -86,9 +94,10 @@ def run(place):
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass"])
-def test_masks_and_counts_are_those_of_a_plain_script(tmp_path, kind):
-    place = Place(tmp_path, kind, tissue="off")
-    run = place.run("run")
+def test_masks_and_counts_are_those_of_a_plain_script(place, run, tmp_path, kind):
+    if kind == "multiclass":
+        place = Place(tmp_path, kind, tissue="off")
+        run = place.run("run")
     for number, truth in enumerate(place.truths):
         maps = place.plain(number)
         written = openslide.OpenSlide(run / f"outputs/{number}.tif")
@@ -113,7 +122,7 @@ def test_masks_and_counts_are_those_of_a_plain_script(tmp_path, kind):
 def test_masks_are_pyramids_with_the_right_micrometres(run):
     written = openslide.OpenSlide(run / "outputs/1.tif")
     assert written.properties["openslide.vendor"] == "generic-tiff"
-    assert written.level_dimensions == ((320, 210),)
+    assert written.level_dimensions == ((165, 110),)
     with tifffile.TiffFile(run / "outputs/1.tif") as file:
         assert "DateTime" not in file.pages[0].tags
         assert "Software" not in file.pages[0].tags
@@ -122,7 +131,7 @@ def test_masks_are_pyramids_with_the_right_micrometres(run):
 def test_outlines_are_polygons_on_level_0(run):
     mask = tifffile.imread(run / "outputs/0.tif", key=0) > 0
     found = json.loads((run / "outputs/0.geojson").read_text())
-    picture = Image.new("L", (500, 600))
+    picture = Image.new("L", (260, 300))
     draw = ImageDraw.Draw(picture)
     for feature in found["features"]:
         assert feature["properties"]["classification"]["name"] == "dark"
@@ -136,7 +145,7 @@ def test_outlines_are_polygons_on_level_0(run):
 def test_heat_maps_hold_the_mean_of_each_tile(place, run):
     heat = tifffile.imread(run / "outputs/2.heat.tif")
     maps = place.plain(2)[0]
-    assert heat.shape == (6, 5)
+    assert heat.shape == (4, 3)
     assert np.isfinite(heat).all()
     assert abs(heat.mean() - maps.mean()) < 0.05
 
@@ -151,6 +160,15 @@ def test_shards_and_a_resumed_run_give_the_same_bytes(place, run):
     (again / "outputs/1.tif").unlink()
     infer(again, place.folder / "model", "000")
     assert compared(again) == compared(run)
+
+
+def test_bytes_do_not_depend_on_how_many_workers_read_and_compute_tiles(place, run):
+    several = place.run("several", "--threads-per-step", "3")
+    assert json.loads((several / "results/000/timing.json").read_text())["threads"] == 3
+    outputs = {name: data for name, data in compared(run).items() if name.startswith("outputs/")}
+    assert {name: data for name, data in compared(several).items() if name.startswith("outputs/")} == outputs
+    one, three = records(run), records(several)
+    assert {case: record.counts for case, record in three.items()} == {c: each.counts for c, each in one.items()}
 
 
 @pytest.fixture
@@ -179,46 +197,40 @@ def test_slides_in_a_bucket_are_read_by_ranges_and_give_the_same_bytes(place, ru
 def test_tiles_without_tissue_are_not_looked_at(tmp_path):
     place = Place(tmp_path)
     run = place.run("run")
-    heat = tifffile.imread(run / "outputs/0.heat.tif")
+    heat = tifffile.imread(run / "outputs/1.heat.tif")
     assert np.isnan(heat[0, 0])
     assert np.isfinite(heat[heat.shape[0] // 2, heat.shape[1] // 2])
-    assert records(run)["0"].inputs == np.isfinite(heat).sum()
-    mask = tifffile.imread(run / "outputs/0.tif", key=0)
+    assert records(run)["1"].inputs == np.isfinite(heat).sum()
+    mask = tifffile.imread(run / "outputs/1.tif", key=0)
     assert not mask[:16, :16].any()
 
 
-@pytest.mark.parametrize("mask", ["small.png", "level 1.tif"])
-def test_truth_may_be_smaller_than_the_slide(tmp_path, mask):
+def test_truth_may_be_smaller_than_the_slide(tmp_path):
     place = Place(tmp_path, tissue="off")
     small = place.truths[0][::2, ::2]
-    if mask.endswith("png"):
-        Image.fromarray(small.astype(np.uint8) * 255).save(place.data / mask)
-    else:
-        write_mask(place.data / mask, small, tile=64)
-    small_run.write_dataset(place.data, [dict(place.entries[0], label=mask)])
-    run = place.run("run")
-    counts = records(run)["0"].counts[1]
-    assert counts.tp + counts.fn == small.sum()
+    Image.fromarray(small.astype(np.uint8) * 255).save(place.data / "small.png")
+    write_mask(place.data / "level 1.tif", small, tile=64)
+    small_run.write_dataset(place.data, place.with_masks("small.png", "level 1.tif"))
+    for record in records(place.run("run")).values():
+        counts = record.counts[1]
+        assert counts.tp + counts.fn == small.sum()
 
 
-@pytest.mark.parametrize(
-    ("mask", "kind"),
-    [
-        ("mask 1.tif", "mask_size"),
-        ("indices.tif", "mask_value"),
-        ("absent.tif", "mask_missing"),
-        ("cut.tif", "mask_unreadable"),
-    ],
-)
-def test_a_mask_that_does_not_fit_fails_its_slide_alone(tmp_path, mask, kind):
+def test_masks_that_do_not_fit_fail_their_slides_alone(tmp_path):
     place = Place(tmp_path)
     write_slide(place.data / "indices.tif", place.truths[0].astype(np.uint8), tile=64, levels=1, compression="zlib")
     (place.data / "cut.tif").write_bytes((place.data / "mask 0.tif").read_bytes()[:-100])
-    small_run.write_dataset(place.data, [dict(place.entries[0], label=mask), *place.entries[1:]])
-    found = records(place.run("run"))
-    assert (found["0"].state, found["0"].kind) == ("failed", kind)
-    assert "mask 1" not in found["0"].reason
-    assert [found[each].state for each in "12"] == ["done", "done"]
+    kinds = {
+        "mask 1.tif": "mask_size",
+        "indices.tif": "mask_value",
+        "absent.tif": "mask_missing",
+        "cut.tif": "mask_unreadable",
+    }
+    small_run.write_dataset(place.data, [place.entries[0], *place.with_masks(*kinds), place.entries[1]])
+    first, *found, last = (record for _, record in sorted(records(place.run("run")).items()))
+    assert [(each.state, each.kind) for each in found] == [("failed", kind) for kind in kinds.values()]
+    assert not any(mask in each.reason for mask, each in zip(kinds, found, strict=True))
+    assert [first.state, last.state] == ["done", "done"]
 
 
 def test_damaged_slides_fail_alone(tmp_path):

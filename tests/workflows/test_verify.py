@@ -2,8 +2,14 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +20,7 @@ from imaging_core.models.card import read_bundle_card
 from imaging_core.store import Location, open_store
 from steps import gather
 from tests import small_run
+from tests.s3_server import wait_until
 from workflows.command_line import main
 from workflows.parameters import Parameters
 from workflows.run_record import RunRecord
@@ -196,3 +203,49 @@ def _references(entity):
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, dict):
                 yield each
+
+
+@contextmanager
+def stuck_reading(fifo: Path) -> Iterator[None]:
+    """Somebody reads a file whose bytes do not come, as on a disk of a network that has gone; ends when he does."""
+    writing: list[int] = []
+
+    def open_it() -> None:
+        writing.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))  # an OSError while nobody reads
+
+    wait_until(open_it, "who reads it")
+    try:
+        yield
+    finally:
+        os.close(writing[0])
+
+
+def test_ctrl_c_ends_it_at_once_and_changes_nothing(place):
+    """In the middle of a file of the run, which a thread reads."""
+    (path,) = place.glob("run/results/001/provenance/*.json")
+    path.unlink()
+    os.mkfifo(path)
+    before = contents(place)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workflows.distributed_inference", "verify", "run"],
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(small_run.PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with stuck_reading(path):
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert (process.returncode, stdout, stderr.strip()) == (130, "", "interrupted")
+    assert contents(place) == before
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    }

@@ -54,7 +54,12 @@ def _cases(outcome: Outcome) -> Iterator[ElementTree.Element]:
         _say(case, "error", ended, failure.message)
         yield case
     if outcome.metrics is None:
-        if not outcome.failures:
+        if outcome.left is not None:
+            case = _case("checks", "complete")
+            commands = (f"{what}: {command}" for what, command in outcome.left.commands.items())
+            _say(case, "error", outcome.left.why, "\n".join([outcome.left.why, *commands]))
+            yield case
+        elif not outcome.failures:
             case = _case("checks", "complete")
             _say(case, "error", f"no report was written (exit code {outcome.exit_code})", "")
             yield case

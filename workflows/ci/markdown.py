@@ -16,12 +16,14 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#|~!&$])")
 
 def markdown(outcome: Outcome) -> str:
     """GitHub's and GitLab's Markdown; nothing that came from a dataset or a model becomes markup."""
-    blocks = [_heading(outcome), *_steps(outcome), *_result(outcome), _links(outcome)]
+    blocks = [_heading(outcome), *_left(outcome), *_steps(outcome), *_result(outcome), _links(outcome)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _heading(outcome: Outcome) -> str:
     metrics = outcome.metrics
+    if outcome.left is not None:
+        return f"## \N{HOURGLASS WITH FLOWING SAND} Not waited for to its end: exit code {outcome.exit_code}"
     if metrics is None:
         return f"## \N{CROSS MARK} Inference failed: exit code {outcome.exit_code}"
     of = f"{metrics['dataset']['name'] or 'unnamed dataset'}, split {metrics['split']}"
@@ -30,6 +32,12 @@ def _heading(outcome: Outcome) -> str:
     if not metrics["acceptable"]:
         return f"## \N{CROSS MARK} Complete, but not acceptable: {_plain(of)}"
     return f"## \N{WHITE HEAVY CHECK MARK} Complete and acceptable: {_plain(of)}"
+
+
+def _left(outcome: Outcome) -> Iterable[str]:
+    if outcome.left is not None:
+        yield _plain(outcome.left.why)
+        yield "\n".join(f"    {command}    # {what}" for what, command in outcome.left.commands.items())
 
 
 def _steps(outcome: Outcome) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""A run that has ended, as the pages of a continuous integration need it."""
+"""A run that has ended, or is not waited for any more, as the pages of a continuous integration need it."""
 
 import csv
 import io
@@ -45,6 +45,19 @@ class FailedCases:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A workflow that is not waited for any more, and has not ended as far as is known.
+
+    Attributes:
+        why: it is not waited for.
+        commands: to look, to wait again, to stop it: what each does, and what to type.
+    """
+
+    why: str
+    commands: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a run.
 
@@ -58,6 +71,7 @@ class Outcome:
         report: where the report is, as text or link; None when there is none.
         workflow: the name of the workflow; None for a run of this machine.
         link: to its page; None when that is not known.
+        left: why the workflow was not waited for to its end; None when it has ended.
     """
 
     run: str
@@ -69,6 +83,7 @@ class Outcome:
     report: str | None = None
     workflow: str | None = None
     link: str | None = None
+    left: Left | None = None
 
 
 def failed_cases(store: Store, metrics: Mapping[str, Any] | None) -> list[FailedCases]:

@@ -9,6 +9,7 @@ Workflow = dict[str, Any]
 """A Workflow object, as JSON has it."""
 
 GROUP, VERSION, PLURAL = "argoproj.io", "v1alpha1", "workflows"
+TEMPLATES = "workflowtemplates"
 
 
 class WorkflowApi(Protocol):
@@ -87,6 +88,14 @@ class WorkflowApi(Protocol):
 
     def version(self) -> str | None:
         """Argo's version; None where it cannot be asked."""
+        ...
+
+    def template(self, name: str) -> Workflow:
+        """The namespace's WorkflowTemplate of this name.
+
+        Raises:
+            MissingError: there is none.
+        """
         ...
 
 

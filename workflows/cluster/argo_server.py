@@ -117,6 +117,11 @@ class ArgoServer:
         """See WorkflowApi."""
         return str(self._call("GET", "/api/v1/version", "ask for the version")["version"])
 
+    def template(self, name: str) -> Workflow:
+        """See WorkflowApi."""
+        path = f"/api/v1/workflow-templates/{quote(self.namespace)}/{quote(name)}"
+        return self._call("GET", path, f"get WorkflowTemplate {name} in namespace {self.namespace}")
+
     def _act(self, name: str, verb: str) -> None:
         doing = f"{verb} workflow {name} in namespace {self.namespace}"
         self._call("PUT", f"{self._path(name)}/{verb}", doing, {"name": name, "namespace": self.namespace})

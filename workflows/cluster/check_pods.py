@@ -11,7 +11,7 @@ from workflows.check_workflow import CORE, GPU, check_workflow
 from workflows.cluster.api import Workflow, WorkflowApi
 from workflows.cluster.findings import Finding
 from workflows.cluster.nodes import ENDED, pod_name
-from workflows.cluster.waits import hopeless, newest_warning
+from workflows.cluster.waits import hopeless, newest_warning, with_fix
 from workflows.manifest import to_manifest
 from workflows.parameters import Parameters
 from workflows.pods import Pods
@@ -84,7 +84,8 @@ def _findings(api: WorkflowApi, workflow: Workflow, pods: Pods) -> Iterator[Find
         message = (workflow.get("status") or {}).get(
             "message"
         ) or "Argo's controller has not looked at it; is it running?"
-        yield Finding("pods", "wrong" if workflow.get("status", {}).get("phase") == "Error" else "not checked", message)
+        refused = workflow.get("status", {}).get("phase") == "Error"
+        yield Finding("pods", "wrong" if refused else "not checked", with_fix(message))
         return
     for name, image in ((CORE, pods.images.core), (GPU, pods.images.gpu)):
         node = found.get(name)
@@ -101,8 +102,7 @@ def _of_pod(what: str, node: Mapping[str, str], message: str, pods: Pods) -> Fin
         words = f"had not ended after {LONGEST_SECONDS:.0f} s: it does not reach S3 at {where}; check --pod-s3-endpoint"
         return Finding(what, "wrong", words)
     if node["phase"] == "Pending":
-        fix = hopeless(message)
-        return Finding(what, "wrong", f"{message}; {fix}") if fix else Finding(what, "not checked", message)
+        return Finding(what, "wrong" if hopeless(message) else "not checked", with_fix(message))
     return Finding(what, "wrong", message or f"ended in phase {node['phase']}")
 
 

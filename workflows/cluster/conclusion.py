@@ -11,17 +11,52 @@ from rich.console import Console
 from imaging_core import run
 from imaging_core.errors import EXIT_DONE, EXIT_NOT_ACCEPTABLE, InferenceError
 from imaging_core.store import Location, open_store
-from workflows.ci.outcome import Outcome, StepFailure, failed_cases
+from workflows.ci.outcome import Left, Outcome, StepFailure, failed_cases
 from workflows.ci.write import write_ci_files
 from workflows.cluster.api import WorkflowApi
-from workflows.cluster.follow import doing, exit_code
+from workflows.cluster.follow import GoneError, doing, exit_code, follow
 from workflows.cluster.logs import kept_lines
 from workflows.cluster.nodes import StepNode, WorkflowState
+from workflows.cluster.waits import with_fix
 from workflows.failures import MOST_MESSAGES, last_words
 from workflows.options import OWN_COMMAND
 from workflows.places import link
 from workflows.state import read_metrics
 from workflows.verdict import verdict
+
+
+def watch_to_the_end(
+    api: WorkflowApi, name: str, run_location: str, console: Console, arguments: argparse.Namespace, *, quiet: bool
+) -> int:
+    """Follow a workflow until it has ended, and say how; the exit code says it, too.
+
+    When it is not waited for to its end (the time was over, it waits in vain, it was removed, the cluster is away), the
+    files for a continuous integration's pages say so, with what to type next, and the error is raised.
+    """
+    try:
+        state = follow(api, name, console, quiet=quiet, timeout=arguments.timeout)
+    except InferenceError as error:
+        _leave(api, name, Location.parse(run_location), error, arguments)
+        raise
+    return conclude(api, state, console, arguments)
+
+
+def _leave(api: WorkflowApi, name: str, root: Location, error: InferenceError, arguments: argparse.Namespace) -> None:
+    where, of_run = f"{name} -n {api.namespace}", root.for_person()
+    if isinstance(error, GoneError):
+        commands = {
+            "its verdict, when there is one": f"{OWN_COMMAND} report {of_run}",
+            "how far it came": f"{OWN_COMMAND} status {of_run}",
+        }
+    else:
+        commands = {
+            "how far it is": f"{OWN_COMMAND} status {where}",
+            "wait again": f"{OWN_COMMAND} watch {where}",
+            "end it": f"{OWN_COMMAND} stop {where}",
+        }
+    left = Left(str(error), commands)
+    outcome = Outcome(of_run, error.exit_code, None, None, workflow=name, link=api.link(name), left=left)
+    write_ci_files(arguments, lambda: outcome)
 
 
 def conclude(api: WorkflowApi, state: WorkflowState, console: Console, arguments: argparse.Namespace) -> int:
@@ -63,6 +98,8 @@ def conclude(api: WorkflowApi, state: WorkflowState, console: Console, arguments
         print(json.dumps(summary, ensure_ascii=False))
         return code
     lines = ["", *(verdict(metrics) if metrics else [])]
+    if not state.nodes and state.message:
+        lines.append(f"Argo: {with_fix(state.message)}")
     if metrics:
         lines += ["", f"Report: {link(root.join(run.REPORT_PAGE))}"]
     elif unread:

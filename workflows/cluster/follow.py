@@ -17,6 +17,7 @@ from imaging_core.errors import (
     EXIT_TEMPORARY,
     ConfigurationError,
     InferenceError,
+    MissingError,
 )
 from imaging_core.store import Location, open_store
 from workflows.cluster.api import WorkflowApi
@@ -43,6 +44,10 @@ class WaitedError(InferenceError):
     exit_code = EXIT_TEMPORARY
 
 
+class GoneError(MissingError):
+    """The workflow was removed while it was watched."""
+
+
 def follow(
     api: WorkflowApi, name: str, console: Console, *, quiet: bool = False, timeout: float | None = None
 ) -> WorkflowState:
@@ -57,6 +62,7 @@ def follow(
 
     Raises:
         WaitedError: the time was over.
+        GoneError: it was removed meanwhile: how it ended is not known here, what it wrote stays.
         ConfigurationError: a step waits for what will not come; the workflow goes on waiting.
         InferenceError: the cluster does not answer, or there is no such workflow.
     """
@@ -73,9 +79,15 @@ def follow(
 
 def _followed(api: WorkflowApi, name: str, view: "View", timeout: float | None) -> WorkflowState:
     deadline = None if timeout is None else time.monotonic() + timeout
-    hopeless_since = float("inf")
+    hopeless_since, state = float("inf"), None
     while True:
-        state = explained(api, read_workflow(api.get(name)))
+        try:
+            workflow = api.get(name)
+        except MissingError as error:
+            if state is None:
+                raise
+            raise GoneError(_removed(state)) from error
+        state = explained(api, read_workflow(workflow))
         view.show(state)
         if state.finished:
             return state
@@ -86,6 +98,15 @@ def _followed(api: WorkflowApi, name: str, view: "View", timeout: float | None) 
         if deadline is not None and now + POLL_SECONDS > deadline:
             raise WaitedError(f"workflow {name}: has not ended after {timeout:.0f} s ({where(state)}); it goes on")
         time.sleep(POLL_SECONDS)
+
+
+def _removed(state: WorkflowState) -> str:
+    run = Location.parse(state.parameters["run"]).for_person()
+    return (
+        f"workflow {state.name}: was removed while it was watched, by somebody or, when it had ended, by Argo's "
+        f"retention policy; seen last: {where(state)}. What it wrote stays: {OWN_COMMAND} report {run} says the "
+        f"verdict when there is one, {OWN_COMMAND} status {run} how far it came"
+    )
 
 
 def _stuck(state: WorkflowState) -> str | None:

@@ -11,7 +11,7 @@ from kubernetes.client.exceptions import ApiException
 
 from imaging_core.errors import ConfigurationError, TemporaryError
 from imaging_core.store.connection import what_no_retry_mends
-from workflows.cluster.api import GROUP, PLURAL, VERSION, Workflow, failure
+from workflows.cluster.api import GROUP, PLURAL, TEMPLATES, VERSION, Workflow, failure
 from workflows.cluster.patience import patiently
 
 TIMEOUT = (10, 60)
@@ -132,6 +132,12 @@ class KubernetesApi:
     def version(self) -> str | None:
         """See WorkflowApi: the controller does not tell."""
         return None
+
+    def template(self, name: str) -> Workflow:
+        """See WorkflowApi."""
+        attempt = self._workflows.get_namespaced_custom_object
+        place = (GROUP, VERSION, self.namespace, TEMPLATES)
+        return dict(self.ask(f"get WorkflowTemplate {name}", lambda: attempt(*place, name, _request_timeout=TIMEOUT)))
 
     def ask(self, doing: str, attempt: Callable[[], Result]) -> Result:
         """Call ``attempt``, again while the API server does not answer; its errors become ours.

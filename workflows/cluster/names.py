@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from imaging_core.errors import MissingError, UsageError
-from workflows.cluster.api import WorkflowApi
+from workflows.cluster.api import Workflow, WorkflowApi
 from workflows.distributed_inference import NAME
 from workflows.options import OWN_COMMAND
 
@@ -42,6 +42,12 @@ def _of_others(api: WorkflowApi, text: str) -> str:
             f"{text}: no workflow of this name in namespace {api.namespace}; {OWN_COMMAND} list shows those that are "
             f"there.{archive} A run's files stay when its workflow is removed: status s3://BUCKET/KEY"
         ) from error
+
+
+def archived(workflow: Workflow) -> bool:
+    """Whether Argo's archive has answered, for the Workflow itself is gone."""
+    labels = workflow["metadata"].get("labels") or {}
+    return bool(labels.get("workflows.argoproj.io/workflow-archiving-status") == "Persisted")
 
 
 def is_location(text: str) -> bool:

@@ -23,6 +23,7 @@ _FIXES = (
     ),
     (r"serviceaccount \S+ not found|error looking up service account", "kubectl apply -k manifests/base makes it"),
     (r"violates PodSecurity", "the namespace forbids such pods; report it as a defect"),
+    (r"must use workflowTemplateRef", "only templates may run here: submit --from-template"),
     (r"is forbidden: (?!exceeded quota)", "ask for a Role that allows it"),
 )
 
@@ -30,6 +31,12 @@ _FIXES = (
 def hopeless(message: str) -> str | None:
     """The fix of what a waiting pod's message says, when waiting will not mend it; None when it may."""
     return next((fix for pattern, fix in _FIXES if re.search(pattern, message, re.IGNORECASE)), None)
+
+
+def with_fix(message: str) -> str:
+    """The message, and where it is hopeless its fix."""
+    fix = hopeless(message)
+    return f"{message}; {fix}" if fix else message
 
 
 def explained(api: WorkflowApi, state: WorkflowState) -> WorkflowState:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from imaging_core import __version__
-from imaging_core.errors import ConfigurationError, InferenceError
+from imaging_core.errors import ConfigurationError, InferenceError, MissingError
 from workflows import pod_options
 from workflows.cluster.api import WorkflowApi
 from workflows.cluster.connection import connect, kubernetes_beside
 from workflows.cluster.findings import Finding, tell, wrong
 from workflows.commands.workflow_options import add_json, add_namespace
+from workflows.distributed_inference import NAME
 from workflows.options import OWN_COMMAND, add_options
-from workflows.submission import DEFAULT_SHARDS, Submission, new_submission
+from workflows.submission import DEFAULT_SHARDS, Submission, new_submission, templated_submission
+from workflows.templates.filled_in import FilledIn
 
 DESCRIPTION = """\
 Look for what would make a submission fail: the dataset and the model, permissions, service account, secrets, images,
@@ -28,6 +30,10 @@ exit codes:
   0 nothing is wrong; 78 something is, with its fix; 64 usage; 65 bad data
 """
 ARGO_VERSIONS = ("v3.7", "v4.")
+FROM_TEMPLATE = (
+    f"by the namespace's WorkflowTemplate {NAME}, with its images, secrets and limits: takes only the options that its "
+    "form asks for, and works where the cluster runs nothing but templates"
+)
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -41,6 +47,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     add_options(parser, run="needed: s3://bucket/key", shards=f"default: {DEFAULT_SHARDS}", parallelism="default: all")
     parser.add_argument("--upload-images", action="store_true", help="as submit would")
+    parser.add_argument("--from-template", action="store_true", help=FROM_TEMPLATE)
     pod_options.add_pod_options(parser)
     add_namespace(parser)
     add_json(parser)
@@ -50,10 +57,22 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def main(arguments: argparse.Namespace) -> int:
     """Print what was found."""
     console = Console(stderr=True, highlight=False)
-    submission = new_submission(arguments)
+    submission = submission_of(arguments)
     api = connect(arguments.namespace)
     console.print(f"checking {api.describe()} (half a minute) …", markup=False, soft_wrap=True)
     return tell(findings(api, submission), as_json=arguments.json, before="submitting")
+
+
+def submission_of(arguments: argparse.Namespace) -> Submission:
+    """What the command line asks for; with ``--from-template`` the cluster is asked for the template."""
+    if not arguments.from_template:
+        return new_submission(arguments)
+    api = connect(arguments.namespace)
+    try:
+        template = api.template(NAME)
+    except MissingError as error:
+        raise ConfigurationError(f"{error}; python -m workflows.install apply -n {api.namespace} makes it") from error
+    return templated_submission(arguments, template)
 
 
 def check_before(api: WorkflowApi, submission: Submission, console: Console) -> None:
@@ -76,6 +95,9 @@ def findings(api: WorkflowApi, submission: Submission) -> Iterator[Finding]:
     yield Finding("dataset and model, as this machine sees them", "ok")
     yield _bucket(submission)
     yield _version(api)
+    if isinstance(pods, FilledIn):
+        yield Finding("what pods need", "not checked", f"WorkflowTemplate {pods.template} has their settings")
+        return
     kubernetes = kubernetes_beside(api)
     if kubernetes is None:
         words = "asked through the Argo Server, which does not tell; set KUBECONFIG, too"

@@ -2,14 +2,16 @@
 
 import argparse
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from imaging_core.errors import EXIT_DONE
-from workflows.cluster.api import WorkflowApi
+from imaging_core.errors import EXIT_DONE, DataError, MissingError
+from workflows.arguments import arguments_of
+from workflows.cluster.api import Workflow, WorkflowApi
 from workflows.cluster.connection import connect
-from workflows.cluster.names import complete
+from workflows.cluster.names import archived, complete
 from workflows.commands.workflow_options import add_json, add_workflow
 from workflows.options import OWN_COMMAND
 
@@ -84,10 +86,28 @@ def main(request: Request, arguments: argparse.Namespace) -> int:
     """Ask for it, and say so."""
     api = connect(arguments.namespace)
     name = complete(api, arguments.workflow)
-    request.act(api, name)
+    try:
+        request.act(api, name)
+    except DataError as error:
+        workflow = api.get(name)
+        if not archived(workflow):
+            raise
+        raise _only_archived(request, api, workflow) from error
     if arguments.json:
         print(json.dumps({"workflow": name, "namespace": api.namespace, "asked": request.verb}))
         return EXIT_DONE
     about = "" if request.next == "list" else f" {name}"
     print(f"Workflow {name} {request.done}.\nNext:\n  {OWN_COMMAND} {request.next}{about} -n {api.namespace}")
     return EXIT_DONE
+
+
+def _only_archived(request: Request, api: WorkflowApi, workflow: Workflow) -> MissingError:
+    """What is said of a workflow that Argo's archive has and the cluster has not: nothing can be done to it."""
+    name, uid = workflow["metadata"]["name"], workflow["metadata"]["uid"]
+    run, phase = arguments_of(workflow).get("run"), str(workflow["status"]["phase"]).lower()
+    words = f"{name}: {phase} and removed; only Argo's archive still has it"
+    if request.verb == "delete":
+        kept = f". Its run's files are in {run}: {OWN_COMMAND} cleanup --help says how they are removed" if run else ""
+        return MissingError(f"{words}. To remove the record, too: argo archive delete {uid} -n {api.namespace}{kept}")
+    again = f"; to do what is missing of its run: {OWN_COMMAND} resume {shlex.quote(run)}" if run else ""
+    return MissingError(f"{words}. There is nothing to {request.verb}{again}")

@@ -109,7 +109,7 @@ def _lines(root: Location, state: RunState) -> list[str]:
     if state.record is not None:
         asked = state.record.parameters
         lines += [
-            f"begun    {state.record.created[:19].replace('T', ' ')} UTC on {state.record.host}",
+            f"begun    {state.record.begun.created[:19].replace('T', ' ')} UTC on {state.record.begun.host}",
             f"dataset  {Location.parse(asked.dataset).for_person()}, split {asked.split}",
             f"model    {Location.parse(asked.model).for_person()}",
         ]
@@ -171,7 +171,7 @@ def _summary(root: Location, state: RunState) -> dict[str, Any]:
     shards = state.shards
     return {
         "run": str(root),
-        "created": state.record and state.record.created,
+        "created": state.record and state.record.begun.created,
         "parameters": state.record and state.record.parameters.to_json(),
         "split_complete": shards is not None,
         "shards": None if shards is None else [asdict(shard) for shard in shards],

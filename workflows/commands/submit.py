@@ -14,13 +14,13 @@ from imaging_core.errors import EXIT_DONE, InferenceError, UsageError
 from steps.command import positive
 from workflows import pod_options
 from workflows.ci.write import add_ci_options
-from workflows.cluster.conclusion import conclude
+from workflows.cluster.conclusion import watch_to_the_end
 from workflows.cluster.connection import connect
-from workflows.cluster.follow import follow
-from workflows.commands.check import check_before
+from workflows.commands.check import FROM_TEMPLATE, check_before, submission_of
 from workflows.manifest import to_yaml
 from workflows.options import OWN_COMMAND, add_options
-from workflows.submission import DEFAULT_SHARDS, Submission, new_submission
+from workflows.submission import DEFAULT_SHARDS, Submission
+from workflows.templates.filled_in import FilledIn
 from workflows.upload import megabytes
 
 DESCRIPTION = """\
@@ -36,11 +36,12 @@ examples:
   %(prog)s --dataset s3://data/isic/isic.yml --model s3://models/unet --run s3://runs/isic-2 --wait \\
       --require 'iou.mean>=0.77' --no-regression s3://runs/isic-1 --junit verdict.xml
   %(prog)s --dataset data/cells.yml --upload-images --model models/unet --run s3://runs/cells-1 --dry-run
+  %(prog)s --from-template --dataset s3://data/isic/isic.yml --model s3://models/unet --run s3://runs/isic-3
 
 exit codes:
   0 submitted; with --watch or --wait 0 when every case is done, 1 when the run finished but is incomplete or not
   acceptable, else the code of the step that failed; 64 usage, 65 bad data, 75 the cluster or the store is away,
-  78 configuration
+  or --timeout was over first, 78 configuration
 """
 
 
@@ -60,6 +61,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         parallelism="default: all shards",
     )
     parser.add_argument("--upload-images", action="store_true", help="bring images of this machine to the run, too")
+    parser.add_argument("--from-template", action="store_true", help=FROM_TEMPLATE)
     pod_options.add_pod_options(parser)
     add_submission_options(parser)
     parser.set_defaults(main=main)
@@ -86,7 +88,7 @@ def add_submission_options(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Check, upload, create, and say what was created."""
     check_waiting(arguments)
-    return submit(arguments, new_submission(arguments))
+    return submit(arguments, submission_of(arguments))
 
 
 def check_waiting(arguments: argparse.Namespace) -> None:
@@ -122,8 +124,8 @@ def submit(arguments: argparse.Namespace, submission: Submission) -> int:
         print("\n".join(_created(name, api.namespace, link)), flush=True)
     if not (arguments.watch or arguments.wait):
         return EXIT_DONE
-    state = follow(api, name, console, quiet=arguments.wait, timeout=arguments.timeout)
-    return conclude(api, state, console, arguments)
+    run_location = str(submission.store.root)
+    return watch_to_the_end(api, name, run_location, console, arguments, quiet=arguments.wait)
 
 
 def _introduction(submission: Submission) -> list[str]:
@@ -133,10 +135,14 @@ def _introduction(submission: Submission) -> list[str]:
         f"dataset  {submission.inputs.dataset}",
         f"model    {submission.inputs.model}",
         f"run      {submission.store.root.for_person()}",
-        f"         {parameters.shards} shards, {parameters.parallelism} at a time, {threads} each",
-        f"images   {pods.images.core}",
-        f"         {pods.images.gpu}",
     ]
+    if isinstance(pods, FilledIn):
+        lines += [f"         {parameters.shards} shards", f"template {pods.template}"]
+        images = pods.images
+    else:
+        lines.append(f"         {parameters.shards} shards, {parameters.parallelism} at a time, {threads} each")
+        images = (pods.images.core, pods.images.gpu)
+    lines += [f"{'images' if index == 0 else '':<9}{image}" for index, image in enumerate(images)]
     if submission.missing is not None:
         lines.append(f"         resumed: {len(submission.missing)} shards to do")
     if submission.upload is not None and submission.upload.images:

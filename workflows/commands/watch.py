@@ -5,11 +5,11 @@ import argparse
 from rich.console import Console
 
 from workflows.ci.write import add_ci_options
-from workflows.cluster.conclusion import conclude
+from workflows.cluster.conclusion import watch_to_the_end
 from workflows.cluster.connection import connect
-from workflows.cluster.follow import follow
 from workflows.cluster.names import complete
 from workflows.commands.workflow_options import add_json, add_timeout, add_workflow
+from workflows.submission import run_of
 
 EPILOG = """\
 example:
@@ -39,5 +39,5 @@ def main(arguments: argparse.Namespace) -> int:
     """Follow it; the exit code is the run's."""
     console = Console(stderr=True, highlight=False)
     api = connect(arguments.namespace)
-    state = follow(api, complete(api, arguments.workflow), console, quiet=arguments.quiet, timeout=arguments.timeout)
-    return conclude(api, state, console, arguments)
+    name = complete(api, arguments.workflow)
+    return watch_to_the_end(api, name, run_of(api.get(name)), console, arguments, quiet=arguments.quiet)

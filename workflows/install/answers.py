@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from steps.command import positive
+from workflows.options import location
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 DEFAULT_OVERLAY = "existing-argo"
@@ -25,6 +26,7 @@ class Answers:
         s3_cidrs: addresses of S3, where it is not in the cluster.
         s3_secret: with the credentials that the pods of templates use for S3.
         image: of the templates' steps, see :meth:`workflows.pods.Images.under`.
+        runs: below which the templates' runs lie, full location; None leaves it to who fills in a form.
     """
 
     overlay: str = DEFAULT_OVERLAY
@@ -34,6 +36,7 @@ class Answers:
     s3_cidrs: tuple[str, ...] = ()
     s3_secret: str | None = None
     image: str | None = None
+    runs: str | None = None
 
     @classmethod
     def remembered(cls, stored: dict[str, Any]) -> "Answers":
@@ -75,7 +78,17 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
         metavar="PREFIX[:TAG]",
         help="the templates' images, as of submit; core=IMAGE@sha256:…,gpu=… by digest",
     )
+    add(
+        "--runs", type=location, metavar="LOCATION", help="below which runs lie: what forms propose (default: they ask)"
+    )
     add_argo_manifests(parser)
+
+
+def add_first_time(parser: argparse.ArgumentParser) -> None:
+    """Add what ``apply`` can make besides, where it is not there: never an answer, and never removed."""
+    group = parser.add_argument_group("the first time")
+    group.add_argument("--create-namespace", action="store_true", help="make the namespace, where there is none")
+    group.add_argument("--s3-secret-from-environment", action="store_true", help=_FROM_ENVIRONMENT)
 
 
 def add_argo_manifests(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +96,10 @@ def add_argo_manifests(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--argo-manifests", type=Path, metavar="FOLDER", help=_ARGO)
 
 
+_FROM_ENVIRONMENT = (
+    "make the secret of --s3-secret, where there is none, of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: credentials "
+    "that last, and may do no more than the pods should"
+)
 _ARGO = "the folder manifests/ of a copy of Argo Workflows, where GitHub is out of reach (quickstart, production)"
 
 

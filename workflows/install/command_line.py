@@ -18,8 +18,8 @@ from imaging_core.errors import (
 from workflows.cluster.connection import connect_kubernetes
 from workflows.cluster.findings import tell
 from workflows.commands.workflow_options import add_json
-from workflows.install import changes, check, credentials, inventory
-from workflows.install.answers import Answers, add_answers, add_argo_manifests
+from workflows.install import changes, check, credentials, first_time, inventory
+from workflows.install.answers import Answers, add_answers, add_argo_manifests, add_first_time
 from workflows.install.changes import Change
 from workflows.install.inventory import Inventory
 from workflows.install.objects import Objects, Reference
@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--force-conflicts", action="store_true", help="take fields that others have set to something else"
     )
+    add_first_time(command)
     add_json(command)
     command.set_defaults(main=_apply)
     command = add("status", "what is installed, and whether it is as this version would make it", answers=False)
@@ -107,9 +108,15 @@ def _apply(arguments: argparse.Namespace) -> int:
     with _objects(arguments) as objects:
         before = inventory.read(objects)
         answers = (before.answers if before else Answers()).changed_by(arguments)
+        values = first_time.values_of_environment(answers) if arguments.s3_secret_from_environment else {}
         rendered = render(answers, objects.api.namespace, arguments.argo_manifests)
-        if values := example_values(rendered):
-            raise ConfigurationError(listing("example.org is not yours; put your own values into the overlay", values))
+        if examples := example_values(rendered):
+            raise ConfigurationError(
+                listing("example.org is not yours; put your own values into the overlay", examples)
+            )
+        create, dry_run = arguments.create_namespace, arguments.dry_run
+        for namespace in first_time.make_namespace(objects, create=create, dry_run=dry_run):
+            print(f"  created    {namespace}", file=sys.stderr)
         known = list(before.objects) if before else []
         wanted = [Reference.of(each) for each in rendered]
         gone = [each for each in known if each not in wanted]
@@ -123,6 +130,9 @@ def _apply(arguments: argparse.Namespace) -> int:
             inventory.write(objects, answers, list(dict.fromkeys([*known, *mine])))  # whatever happens from here on
         for secret in credentials.make_missing(objects, rendered):
             print(f"  created    {secret}, with values drawn at random", file=sys.stderr)
+        if values and answers.s3_secret:
+            for secret in first_time.make_secret(objects, answers.s3_secret, values):
+                print(f"  created    {secret}, of {' and '.join(first_time.VARIABLES.values())}", file=sys.stderr)
         made = list(changes.done(objects, rendered, known, force=arguments.force_conflicts))
         made += changes.removed(objects, gone, dry_run=False)
         if gone:

@@ -19,14 +19,12 @@ def make_missing(objects: Objects, rendered: Sequence[Object]) -> Iterator[Refer
     for name, (secret, keys) in WANTED.items():
         reference = Reference("v1", "Secret", objects.api.namespace, secret)
         if name in there and objects.get(reference) is None:
-            objects.apply(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Secret",
-                    "metadata": {"name": secret, "namespace": objects.api.namespace},
-                    "stringData": {key: f"u{secrets.token_hex(_BYTES)}" for key in keys},
-                },
-                dry_run=False,
-                force=False,
-            )
+            make(objects, reference, {key: f"u{secrets.token_hex(_BYTES)}" for key in keys})
             yield reference
+
+
+def make(objects: Objects, reference: Reference, values: dict[str, str]) -> None:
+    """Make one secret."""
+    metadata = {"name": reference.name, "namespace": reference.namespace}
+    manifest: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
+    objects.apply(manifest, dry_run=False, force=False)

@@ -73,7 +73,12 @@ def _take_copy(argo_manifests: Path, here: Path) -> None:
 
 def _render_templates(answers: Answers, folder: Path) -> None:
     """WorkflowTemplates are rendered anew by their own command: they hold images, endpoint and secret many times."""
-    options = {"--image": answers.image, "--pod-s3-endpoint": answers.s3_endpoint, "--s3-secret": answers.s3_secret}
+    options = {
+        "--image": answers.image,
+        "--pod-s3-endpoint": answers.s3_endpoint,
+        "--s3-secret": answers.s3_secret,
+        "--runs": answers.runs,
+    }
     given = [part for option, value in options.items() if value for part in (option, value)]
     if not given or not folder.is_dir():
         return

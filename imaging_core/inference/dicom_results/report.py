@@ -72,7 +72,7 @@ def of_scores(
         ],
         qualitative_evaluations=[QualitativeEvaluation(name=PREDICTED, value=classes[index]) for index in decided],
         source_images=[
-            SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID) for header in source.headers
+            SourceImageForMeasurementGroup(header.SOPClassUID, header.SOPInstanceUID) for header in source.of_files
         ],
     )
     return _report([group], [], source, concepts, series)
@@ -165,7 +165,7 @@ def _report(
         title=codes.DCM.ImagingMeasurementReport,
     )
     return ComprehensiveSR(
-        evidence=[*source.headers, *further],
+        evidence=[*source.of_files, *further],
         content=content,
         series_instance_uid=series,
         series_number=SERIES_NUMBER,

@@ -70,7 +70,7 @@ def to_segmentation(
         omit_empty_frames=len(source.slices) > 1 and not source.is_film,
         **concepts.of_instance,
     )
-    if source.headers[0].get("ImagePositionPatient") is None and "NumberOfFrames" not in source.headers[0]:
+    if source.headers[0].get("ImagePositionPatient") is None:
         made.PatientOrientation = None  # type 2 where no position says how the image lies
     if source.is_film:
         _put_frames(made, planes, list(numbers))
@@ -82,14 +82,14 @@ def to_segmentation(
 
 
 def _as_frames(mask: NDArray[Any], output: Output, source: DicomSource) -> NDArray[np.uint8]:
-    """Frames x rows x columns, of a multilabel model x segments, in the order of the source's headers or frames."""
+    """Frames x rows x columns, of a multilabel model x segments, in the order of the source's slices."""
     values = mask.view(np.uint8)
     if output.kind == "multilabel":
         values = np.moveaxis(values, 0, -1)
     if len(source.slices) == 1:
         segments = values.shape[-1:] if output.kind == "multilabel" else ()
         return values.reshape(1, source.headers[0].Rows, source.headers[0].Columns, *segments)
-    return values if source.in_file is None else values[list(source.in_file)]
+    return values
 
 
 def _put_frames(made: pydicom.Dataset, planes: NDArray[np.uint8], numbers: Sequence[int]) -> None:

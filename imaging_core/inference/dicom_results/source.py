@@ -1,10 +1,12 @@
 """The images that a result is about, as their files' headers have them: what to refer to, where it lies, whose it is.
 
 Only elements that are named here are read, so that nothing else can reach a result. The headers that highdicom is given
-are made anew of them: the same for a series, an enhanced multi-frame object, or one that says in another way where its
-frames lie.
+are made anew of them, one of each slice, as of a series of single frames: the same for a series, for one or several
+enhanced multi-frame objects, or for files that say in another way where their frames lie. A frame of a file of many has
+a UID that stands in for it, until :meth:`DicomSource.refer` puts file and frame in its place.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,16 +14,16 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom import config
-from pydicom.uid import UID, EnhancedCTImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import UID, SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat, validate_value
 
 from imaging_core.decode.case import Limits
 from imaging_core.decode.dicom import DICOM
 from imaging_core.decode.dicom_file import read_header
 from imaging_core.decode.dicom_groups import group_of, numbers
-from imaging_core.decode.dicom_series import Plane
 from imaging_core.decode.dicom_slices import Slice, slices_of
 from imaging_core.decode.reading import read_head, read_whole
+from imaging_core.inference.dicom_results.uids import derived_uid
 from imaging_core.store.base import Source
 
 IDENTIFYING = (
@@ -49,40 +51,58 @@ class NoResultsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Meant:
+    """What a header stands for: a file by its SOP Instance and SOP Class UID, and of a file of many which frame."""
+
+    instance: str
+    sop_class: str
+    frame: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class DicomSource:
     """An image.
 
     Attributes:
-        headers: as highdicom wants source images, nobody's, in the order of the slices: one of each, or one of a file
-            of many that says where they lie. Their classes stand for others: see :meth:`refer`.
+        headers: as highdicom wants source images, nobody's: one of each slice, in their order; of a film the first.
         slices: what the slices of the case are.
-        in_file: for each frame of a file of many, which slice it is; None of one file for each slice.
         spacing: between rows and between columns in mm; None when the image does not say.
-        classes: SOP Instance UID of each file to its SOP Class UID.
+        meant: what UIDs in headers stand for.
         identity: elements of a result that say whose it is and when it was taken.
     """
 
     headers: Sequence[pydicom.Dataset]
     slices: Sequence[Slice]
-    in_file: Sequence[int] | None
     spacing: tuple[float, float] | None
-    classes: Mapping[str, str]
+    meant: Mapping[str, Meant]
     identity: pydicom.Dataset
 
     @property
     def is_film(self) -> bool:
         """Whether it is a file of many frames that does not say where they lie."""
-        return self.in_file is not None and self.slices[0].plane is None
+        return len(self.slices) > 1 and self.slices[0].plane is None
 
-    def refer(self, made: pydicom.Dataset) -> None:
-        """Put the real classes where a result, all of its items included, refers to a header."""
+    @property
+    def of_files(self) -> Sequence[pydicom.Dataset]:
+        """One header of each file, for what is about whole files."""
+        first: dict[int, pydicom.Dataset] = {}
+        for one, header in zip(self.slices, self.headers, strict=not self.is_film):
+            first.setdefault(one.file, header)
+        return list(first.values())
+
+    def refer(self, made: pydicom.Dataset, within: str = "") -> None:
+        """Put file, class and frame where a result, or an item of this sequence of it, refers to a header."""
         for element in made:
             if element.VR == "SQ":
                 for item in element.value:
-                    self.refer(item)
-        real = self.classes.get(str(made.get("ReferencedSOPInstanceUID", "")))
-        if real is not None:
-            made.ReferencedSOPClassUID = real
+                    self.refer(item, element.keyword)
+                if element.keyword == "ReferencedInstanceSequence":
+                    element.value = list({item.ReferencedSOPInstanceUID: item for item in element.value}.values())
+        meant = self.meant.get(str(made.get("ReferencedSOPInstanceUID", "")))
+        if meant is not None:
+            made.ReferencedSOPInstanceUID, made.ReferencedSOPClassUID = meant.instance, meant.sop_class
+            if within == "SourceImageSequence" and meant.frame is not None:
+                made.ReferencedFrameNumber = meant.frame
 
 
 def read_source(images: Sequence[Source], limits: Limits, *, identified: bool) -> DicomSource:
@@ -97,25 +117,26 @@ def read_source(images: Sequence[Source], limits: Limits, *, identified: bool) -
     for each in read:
         if lacking := [name for name in _UIDS if not _is_uid(each, name)]:
             raise NoResultsError(f"the image's DICOM header has no {lacking[0]}")
+    if len({str(each.SOPInstanceUID) for each in read}) < len(read):
+        raise NoResultsError("several files of the image have one SOPInstanceUID")
     slices = slices_of(read)
-    first = slices[0]
-    if len(slices) > 1 and first.plane is not None and not _is_uid(read[0], "FrameOfReferenceUID"):
+    is_film = len(slices) > 1 and slices[0].plane is None
+    if len(slices) > 1 and not is_film and not all(_is_uid(each, "FrameOfReferenceUID") for each in read):
         raise NoResultsError("the image's DICOM header has no FrameOfReferenceUID")
-    if len(slices) > len(read) > 1:
-        raise NoResultsError("the image is several files of many frames")
-    of_many = len(read) == 1 and len(slices) > 1
-    frames = sorted(range(len(slices)), key=lambda number: slices[number].frame) if of_many else None
-    if frames is not None and first.plane is not None:
-        headers = [_multi_frame(read[0], slices, frames)]
-    else:
-        headers = [_single_frame(read[each.file], each) for each in (slices[:1] if of_many else slices)]
+    frames_of = Counter(each.file for each in slices)
+    headers, meant = [], {}
+    for one in slices[:1] if is_film else slices:
+        of_many = frames_of[one.file] > 1 and not is_film
+        instance, sop_class = str(read[one.file].SOPInstanceUID), str(read[one.file].SOPClassUID)
+        stand_in = derived_uid("frame", instance, str(one.frame)) if of_many else instance
+        headers.append(_header(read[one.file], one, stand_in))
+        meant[stand_in] = Meant(instance, sop_class, one.frame if of_many else None)
     spacing = numbers(group_of(read[0], 0, "PixelMeasuresSequence"), "PixelSpacing", 2)
     return DicomSource(
         headers,
         slices,
-        frames,
         (spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
-        {str(each.SOPInstanceUID): str(each.SOPClassUID) for each in read},
+        meant,
         _identity(images[0], limits) if identified else _nobody(),
     )
 
@@ -125,67 +146,25 @@ def _is_uid(header: pydicom.Dataset, name: str) -> bool:
     return bool(value) and UID(value).is_valid
 
 
-def _base(read: pydicom.Dataset, stand_in: UID) -> pydicom.Dataset:
+def _header(read: pydicom.Dataset, one: Slice, instance: str) -> pydicom.Dataset:
+    """As of a file with one frame."""
     header = pydicom.Dataset()
     for name in _EMPTY:
         setattr(header, name, None)
-    for name in (*_UIDS, "Modality"):
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "Modality"):
         setattr(header, name, str(read.get(name) or ""))
-    header.SOPClassUID = stand_in
+    header.SOPInstanceUID, header.SOPClassUID = instance, SecondaryCaptureImageStorage
     if read.get("LossyImageCompression") == "01":
         header.LossyImageCompression = "01"
     header.Rows, header.Columns = read.Rows, read.Columns
-    return header
-
-
-def _single_frame(read: pydicom.Dataset, one: Slice) -> pydicom.Dataset:
-    header = _base(read, SecondaryCaptureImageStorage)
     if one.plane is not None and _is_uid(read, "FrameOfReferenceUID"):
-        header.update(_frame_of_reference(read))
+        header.FrameOfReferenceUID, header.PositionReferenceIndicator = str(read.FrameOfReferenceUID), None
         header.ImagePositionPatient = _written(one.plane.position)
-        header.update(_orientation(one.plane))
-        header.update(_measures(one.plane, _thickness(read, one.frame - 1)))
+        header.ImageOrientationPatient = _written(np.concatenate([one.plane.along_row, one.plane.along_column]))
+        header.PixelSpacing = _written(np.array(one.plane.spacing))
+        thickness = _thickness(read, one.frame - 1) or min(one.plane.spacing)
+        header.SliceThickness = DSfloat(thickness, auto_format=True)
     return header
-
-
-def _multi_frame(read: pydicom.Dataset, slices: Sequence[Slice], frames: Sequence[int]) -> pydicom.Dataset:
-    planes = [plane for number in frames if (plane := slices[number].plane) is not None]
-    header = _base(read, EnhancedCTImageStorage)
-    header.NumberOfFrames = len(slices)
-    header.update(_frame_of_reference(read))
-    shared = pydicom.Dataset()
-    shared.PlaneOrientationSequence = [_orientation(planes[0])]
-    shared.PixelMeasuresSequence = [_measures(planes[0], _thickness(read, 0))]
-    header.SharedFunctionalGroupsSequence = [shared]
-    header.PerFrameFunctionalGroupsSequence = [_position(plane) for plane in planes]
-    return header
-
-
-def _frame_of_reference(read: pydicom.Dataset) -> pydicom.Dataset:
-    place = pydicom.Dataset()
-    place.FrameOfReferenceUID = str(read.FrameOfReferenceUID)
-    place.PositionReferenceIndicator = None
-    return place
-
-
-def _position(plane: Plane) -> pydicom.Dataset:
-    position, group = pydicom.Dataset(), pydicom.Dataset()
-    position.ImagePositionPatient = _written(plane.position)
-    group.PlanePositionSequence = [position]
-    return group
-
-
-def _orientation(plane: Plane) -> pydicom.Dataset:
-    orientation = pydicom.Dataset()
-    orientation.ImageOrientationPatient = _written(np.concatenate([plane.along_row, plane.along_column]))
-    return orientation
-
-
-def _measures(plane: Plane, thickness: float | None) -> pydicom.Dataset:
-    measures = pydicom.Dataset()
-    measures.PixelSpacing = _written(np.array(plane.spacing))
-    measures.SliceThickness = DSfloat(thickness or min(plane.spacing), auto_format=True)
-    return measures
 
 
 def _thickness(read: pydicom.Dataset, frame: int) -> float | None:

@@ -1,5 +1,6 @@
 """An ONNX model as a PyTorch module: tensors go in and come out, onnxruntime computes."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from imaging_core.models.card import Card
 from imaging_core.models.onnx.fitting import fitted, output_shape
 from imaging_core.models.onnx.graph import Graph, describe
 from imaging_core.models.onnx.opening import open_model
-from imaging_core.models.onnx.session import Gpu, onnx_errors, open_session
+from imaging_core.models.onnx.session import Gpu, computed_by_cpu, onnx_errors, open_session
 
 _TYPES = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
 _NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
@@ -32,10 +33,11 @@ class OnnxNetwork(nn.Module):
 
     Attributes:
         graph: what is in the file.
+        left_to_cpu: on a GPU, the operators that are computed on the CPU all the same, and how many there are.
 
     Raises:
         DataError: not ONNX, ONNX that is refused, or not what the card says.
-        ConfigurationError: the installed onnxruntime cannot use a GPU.
+        ConfigurationError: the installed onnxruntime cannot use the GPU.
         MemoryError: there is none for it.
     """
 
@@ -50,6 +52,7 @@ class OnnxNetwork(nn.Module):
         model = open_model(data, where)
         self.graph: Graph = describe(model)
         self._session = open_session(fitted(model, card, where), torch.get_num_threads(), gpu, where)
+        self.left_to_cpu = computed_by_cpu(self._session) if gpu is not None else Counter[str]()
         (taken,), (given,) = self._session.get_inputs(), self._session.get_outputs()
         self._input, self._takes = taken.name, _TYPES[taken.type]
         self._output, self._gives = given.name, _TYPES[given.type]

@@ -1,8 +1,8 @@
 """Opens an ONNX file: bytes only, the standard's own operators only, nothing that a network at inference does not need.
 
 What is refused, by name and with the fix: data in other files, operators of other domains or unknown to the file's
-opset, functions and graphs inside graphs (control flow), random numbers, layers in training mode. Every file is parsed
-and checked by the onnx package; onnxruntime sees it only afterwards. Torch-free.
+opset, functions and graphs inside graphs (control flow), operators on text, random numbers, layers in training mode.
+Every file is parsed and checked by the onnx package; onnxruntime sees it only afterwards. Torch-free.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -157,6 +157,8 @@ def _of_node(node: NodeProto, version: int) -> str | None:
         return "BatchNormalization in training mode: export the network in evaluation mode"
     if name == "Upsample":
         return None
+    if _is_of_text(node.op_type, version):
+        return f"{name}: works on text, which no network for images has; export it anew"
     match _is_offered(node.op_type, version):
         case None:
             return f"{name}: opset {version} has no such operator; a custom layer has to be exported as standard ones"
@@ -173,6 +175,16 @@ def _is_offered(operator: str, version: int) -> bool | None:
         return not onnx.defs.get_schema(operator, version, "").deprecated
     except onnx.defs.SchemaError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _is_of_text(operator: str, version: int) -> bool:
+    """Whether an operator takes nothing but text; the onnx package ends the process at what else it is given."""
+    try:
+        taken = onnx.defs.get_schema(operator, version, "").inputs
+    except onnx.defs.SchemaError:
+        return False
+    return any(set(each.types) == {"tensor(string)"} for each in taken)
 
 
 def _is_set(node: NodeProto, attribute: str) -> bool:

@@ -1,5 +1,7 @@
 """onnxruntime with fixed algorithms: one provider, so many threads, nothing that is tuned while it runs. Torch-free."""
 
+import re
+from collections import Counter
 from contextlib import ContextDecorator
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +13,18 @@ from imaging_core.models.onnx.opening import shortened
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
-_NO_CUDA = (
-    "the installed onnxruntime cannot compute on this GPU: it was built without CUDA, or for another CUDA or cuDNN "
-    "than PyTorch's; install the onnxruntime-gpu that fits, or take --device cpu"
+_WITHOUT_CUDA = (
+    "the installed onnxruntime was built without CUDA and cannot compute on this GPU; install the onnxruntime-gpu that "
+    "fits PyTorch's CUDA in its place, or take --device cpu"
+)
+_CUDA_DOES_NOT_LOAD = (
+    "the installed onnxruntime cannot load CUDA and cannot compute on this GPU: it says above which library it misses, "
+    "mostly of another CUDA or cuDNN than PyTorch's; install the onnxruntime-gpu that fits, or take --device cpu"
 )
 _FATAL = 4
 _MEMORY_IS_FULL = ("BFCArena", "Failed to allocate memory", "bad_alloc", "out of memory", "ALLOC_FAILED")
+_OTHER_GPU = ("no kernel image is available", "driver version is insufficient")
+_NEWEST_KNOWN = re.compile(r"support for domain ai\.onnx is till opset (\d+)")
 _GPU_FAILED = ("CUDA failure", "CUDA error", "CUDNN failure", "CUDNN_STATUS", "CUBLAS failure", "CUBLAS_STATUS")
 
 
@@ -36,7 +44,10 @@ class Gpu:
 
 
 class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
-    """Turns what onnxruntime raises into MemoryError, TemporaryError (a failing GPU) or DataError (the graph)."""
+    """Turns what onnxruntime raises into an error of ours.
+
+    MemoryError; TemporaryError of a failing GPU; ConfigurationError of one that it is not made for; else DataError.
+    """
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -53,8 +64,17 @@ class onnx_errors(ContextDecorator):  # noqa: N801 - reads as a statement
             return
         if any(words in said for words in _MEMORY_IS_FULL):
             raise MemoryError("the memory is full") from error
+        if any(words in said for words in _OTHER_GPU):
+            raise ConfigurationError(
+                "the installed onnxruntime is not made for this GPU or its driver; take another image, GPU or driver"
+            ) from error
         if any(words in said for words in _GPU_FAILED):
             raise TemporaryError(f"the GPU failed ({shortened(said)}); run the same again") from error
+        if newest := _NEWEST_KNOWN.search(said):
+            raise DataError(
+                f"{self._where}: its opset is newer than the installed onnxruntime {onnxruntime.__version__} knows; "
+                f"export it with opset {newest[1]} or lower"
+            ) from error
         said = said.rpartition("Status Message: ")[2] or "it does not say why"
         raise DataError(f"{self._where}: onnxruntime cannot run it: {shortened(said)}; export it anew") from error
 
@@ -83,17 +103,28 @@ def open_session(model: bytes, threads: int, gpu: Gpu | None, where: str) -> Any
     options.use_deterministic_compute = True
     options.log_severity_level = _FATAL  # what matters is raised, too
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers: list[str | tuple[str, dict[str, str]]] = [CPU]
     if gpu is not None:
         if CUDA not in onnxruntime.get_available_providers():
-            raise ConfigurationError(_NO_CUDA)
+            raise ConfigurationError(_WITHOUT_CUDA)
         onnxruntime.preload_dlls()  # of NVIDIA's packages; PyTorch has not loaded all that it needs
         providers.insert(0, (CUDA, _cuda_options(gpu)))
     with onnx_errors(where):
         session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
-    if gpu is not None and session.get_providers()[0] != CUDA:  # its libraries could not be loaded
-        raise ConfigurationError(_NO_CUDA)
+    if gpu is not None and session.get_providers()[0] != CUDA:
+        raise ConfigurationError(_CUDA_DOES_NOT_LOAD)
     return session
+
+
+def computed_by_cpu(session: Any) -> Counter[str]:
+    """How many operators of each name a session gave to the CPU: on a GPU those that its onnxruntime has none for."""
+    return Counter(
+        node.op_type
+        for part in session.get_provider_graph_assignment_info()
+        if part.ep_name == CPU
+        for node in part.get_nodes()
+    )
 
 
 def _cuda_options(gpu: Gpu) -> dict[str, str]:

@@ -23,7 +23,7 @@ VIEWS = (
     View(tiles=Tiles((64, 64), 0.0, None, level=1)),
 )
 MOST_TILES = 50
-APERIO = "Aperio Image Library v12\r\n320x288 (64x64) JPEG/RGB|MPP = 0.5"
+APERIO = "Aperio Image Library v12\r\n160x144 (64x64) JPEG/RGB|MPP = 0.5"
 FORMS: tuple[dict[str, Any], ...] = (
     {"compression": "jpeg"},
     {"compression": "jpeg", "description": APERIO},
@@ -42,7 +42,7 @@ VALUES = (0, 1, 2, 7, 255, 256, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)
 @lru_cache
 def _whole(number: int) -> bytes:
     options = dict(FORMS[number])
-    pixels = np.random.default_rng(number).integers(100, 255, (288, 320, 3)).astype(np.uint8)
+    pixels = np.random.default_rng(number).integers(100, 255, (36, 40, 3)).astype(np.uint8).repeat(4, 0).repeat(4, 1)
     file = BytesIO()
     software = options.pop("software", False)
     with tifffile.TiffWriter(file, bigtiff=options.pop("bigtiff", False)) as writer:

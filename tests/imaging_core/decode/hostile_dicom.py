@@ -27,13 +27,14 @@ def mutated(rng: random.Random) -> bytes:
     """A real file with some changes."""
     data = bytearray(rng.choice(SEEDS))
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
-        _change(data, rng)
+        change(data, rng)
     return bytes(data)
 
 
-def _change(data: bytearray, rng: random.Random) -> None:
-    head = rng.random() < 0.8
-    at = rng.randrange(min(len(data), 2500) if head else len(data)) if data else 0
+def change(data: bytearray, rng: random.Random, head: int = 2500) -> None:
+    """Damage one place, mostly of the first ``head`` bytes."""
+    early = rng.random() < 0.8
+    at = rng.randrange(min(len(data), head) if early else len(data)) if data else 0
     match rng.randrange(7):
         case 0:
             data[at : at + 1] = rng.randbytes(1)

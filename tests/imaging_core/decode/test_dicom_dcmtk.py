@@ -135,6 +135,22 @@ def test_jpegs_that_dcmtk_unpacks(dcmtk, name):
     assert np.abs(ours(path, channels, RESCALED).astype(int) - theirs.astype(int)).max() <= (2 if "np" in name else 0)
 
 
+@pytest.mark.parametrize("process", ["+es", "+ep"])
+@pytest.mark.parametrize("name", ["MR_small.dcm", "CT_small.dcm", "examples_rgb_color.dcm"])
+def test_retired_processes_of_jpeg(dcmtk, process, name):
+    """Spectral selection and full progression, of 8 bits and of 12."""
+    path = dcmtk("dcmcjpeg", in_package(name), process)
+    channels = 3 if "rgb" in name else 1
+    assert (ours(path, channels, RESCALED) == ours(dcmtk("dcmdjpeg", path), channels, RESCALED)).all()
+
+
+def test_a_progressive_photograph_in_a_dicom_file(dcmtk, tmp_path):
+    photograph = np.add.outer(np.arange(64), np.arange(80)).astype(np.uint8)[..., None] * np.array([1, 2, 3], np.uint8)
+    Image.fromarray(photograph).save(tmp_path / "photograph.jpg", progressive=True)
+    path = dcmtk("img2dcm", tmp_path / "photograph.jpg")
+    assert (ours(path, 3) == np.array(Image.open(tmp_path / "photograph.jpg"))).all()
+
+
 @pytest.mark.parametrize("interleave", ["+il", "+is", "+in"])
 def test_jpeg_ls_colours_however_they_are_interleaved(dcmtk, interleave):
     path = in_package("examples_rgb_color.dcm")

@@ -63,6 +63,7 @@ def compressed(frame, syntax, **elements):
         ({"HighBit": 6}, "unreadable"),
         ({"PixelRepresentation": 2}, "unreadable"),
         ({"PhotometricInterpretation": PATIENT}, "unsupported"),
+        ({"PhotometricInterpretation": ""}, "unreadable"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "unreadable"),
         ({"RescaleSlope": "inf"}, "unreadable"),
         ({"WindowCenter": [], "WindowWidth": "NaN"}, "unreadable"),

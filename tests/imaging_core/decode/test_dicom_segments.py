@@ -1,40 +1,18 @@
 """DICOM segmentations as ground truth: highdicom writes them, and each pixel comes back in its slice and its class."""
 
-import highdicom
 import numpy as np
 import pytest
-from highdicom.seg import Segmentation, SegmentDescription
-from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.mask import decode_mask
 from imaging_core.decode.registry import decode_sample
 from tests.imaging_core.decode.dicom_objects import ct_series, dicom, written
+from tests.imaging_core.decode.segment_objects import STUDY, segmentation, study
 
 RANDOM = np.random.default_rng(5)
 VOXELS = RANDOM.integers(-200, 2000, (6, 8, 10), np.int16)
 CLASSES = ("background", "Kidney", "tumour")
-STUDY = {
-    **dict.fromkeys(("PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime"), ""),
-    "Modality": "CT",
-    "SliceThickness": 2.5,
-}
-
-
-def study():
-    return {**STUDY, "StudyInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid()}
-
-
-def segmentation(images, pixels, kind="BINARY", labels=("kidney ", "Tumour"), **options):
-    algorithm = highdicom.AlgorithmIdentificationSequence("drawn", codes.DCM.ArtificialIntelligence, "1")
-    described = [
-        SegmentDescription(number, label, codes.SCT.Tissue, codes.SCT.Tissue, "AUTOMATIC", algorithm)
-        for number, label in enumerate(labels, start=1)
-    ]
-    return Segmentation(
-        images, pixels, kind, described, generate_uid(), 1, generate_uid(), 1, "maker", "model", "1", "1", **options
-    )
 
 
 class Image:
@@ -138,7 +116,7 @@ def test_what_does_not_fit_is_named(series, source, truth):
     for frame in made.PerFrameFunctionalGroupsSequence:
         frame.PlanePositionSequence[0].ImagePositionPatient[0] += 0.4
     assert "lies elsewhere" in series.refused(made)[1]
-    assert "wants a DICOM image" in series.refused(made, images=())[1]
+    assert "wants a DICOM image" in series.refused(made, images=(), affine=None)[1]
     assert "8 x 10 pixels" in series.refused(made, size=(6, 9, 10), images=())[1]
     described, made.SegmentSequence = made.SegmentSequence, []
     assert series.refused(made)[0] == "mask_unreadable"

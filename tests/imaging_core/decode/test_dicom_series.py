@@ -92,6 +92,15 @@ def changed(number, **elements):
     return change
 
 
+def framed(*uids):
+    def change(series):
+        for image, uid in zip(series, uids, strict=False):
+            image.FrameOfReferenceUID = uid
+        return series
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -101,6 +110,7 @@ def changed(number, **elements):
         (changed(2, PixelSpacing=[0.7, 0.6]), "different pixel spacings"),
         (changed(2, ImagePositionPatient=[-10, -17, 35]), "beside its place"),
         (changed(2, SeriesInstanceUID="1.2.3"), "different series"),
+        (framed("1.2.3", "1.2.4"), "different frames of reference"),
         (changed(2, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer"),
         (changed(2, ImagePositionPatient=None), "do not say where"),
         (changed(2, BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=bytes(20)), "different sizes or types"),

@@ -1,6 +1,7 @@
 """Slides: the pixels that OpenSlide gives, the level that fits, tiles with tissue; damaged files are refused."""
 
 import random
+import struct
 
 import numpy as np
 import openslide
@@ -188,6 +189,20 @@ def test_a_slide_far_too_coarse_is_refused(tmp_path, pixels):
         seen(write_slide(tmp_path / "slide.tif", pixels, mpp=8.0))
 
 
+def test_a_slide_far_too_fine_is_refused_before_its_tiles_fill_the_memory(tmp_path, pixels):
+    with pytest.raises(CaseError, match="8,333 x 8,333 pixels") as refused:
+        seen(write_slide(tmp_path / "slide.tif", pixels, mpp=0.012, levels=1), mpp=1.0)
+    assert refused.value.kind == "unsupported"
+
+
+@pytest.mark.parametrize("mpp", [1e-5, 1e5])
+def test_micrometres_of_no_microscope_are_none(tmp_path, pixels, mpp):
+    for software in (False, "MedScan"):
+        path = write_slide(tmp_path / "slide.tif", pixels, mpp=mpp, software=software)
+        with pytest.raises(CaseError, match="--mpp none"):
+            seen(path)
+
+
 def test_images_stay_images(tmp_path, pixels):
     strips, png = tmp_path / "strips.tif", tmp_path / "image.png"
     tifffile.imwrite(strips, pixels, photometric="rgb")
@@ -204,6 +219,35 @@ def test_slides_damaged_at_random_are_read_or_refused(seed):
     rng = random.Random(seed)
     for _ in range(15):
         check(damaged(rng))
+
+
+@pytest.mark.parametrize("value", [7, 2**32 - 1])
+def test_openslide_is_not_asked_for_tiles_of_a_length_that_lies(tmp_path, pixels, value):
+    """It would take so much memory at once, and GLib ends the process when there is none."""
+    path = write_slide(tmp_path / "slide.tiff", pixels, software="Philips DP v1.0")
+    with tifffile.TiffFile(path) as file:
+        counts = file.pages[2].tags["TileByteCounts"]
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<I", data, counts.offset + 8 if value == 7 else counts.valueoffset, value)
+    path.write_bytes(data)
+    with pytest.raises(CaseError, match=r"another number of tiles|a tile lies beyond its end") as refused:
+        seen(path)
+    assert refused.value.kind == "unreadable"
+
+
+@pytest.mark.parametrize("software", ["Philips DP v1.0", False])
+def test_a_side_that_is_a_list_is_not_multiplied_by_four_billion(tmp_path, pixels, software):
+    """Python would repeat the list."""
+    path = write_slide(tmp_path / "slide.tiff", pixels, software=software)
+    with tifffile.TiffFile(path) as file:
+        places = {name: file.pages[1].tags[name].offset for name in ("TileWidth", "TileLength")}
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<HII", data, places["TileWidth"] + 2, 4, 1, 2**32 - 1)
+    struct.pack_into("<HII", data, places["TileLength"] + 2, 4, 100, 64)
+    path.write_bytes(data)
+    with pytest.raises(CaseError, match="a size in them is no whole number") as refused:
+        seen(path)
+    assert refused.value.kind == "unreadable"
 
 
 def test_damaged_slides_are_refused(slide):

@@ -29,3 +29,19 @@ def test_a_tile_far_larger_than_its_image_is_too_large(decode, tag):
     with pytest.raises(CaseError) as failure:
         decode(bytes(data), channels=1, limits=Limits(pixels=2**16))
     assert failure.value.kind == "too_large"
+
+
+@pytest.mark.parametrize("how", [{"byteorder": "<"}, {"byteorder": ">"}, {"bigtiff": True}])
+@pytest.mark.parametrize("kind", [tifffile.DATATYPE.BYTE, tifffile.DATATYPE.ASCII, tifffile.DATATYPE.RATIONAL])
+@pytest.mark.parametrize("where", ["first page", "second page"])
+def test_a_number_of_samples_that_is_none_is_refused_before_it_is_multiplied(decode, how, kind, where):
+    """Python repeats what is bytes, a text or two numbers, and the memory is full."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((2, 20, 30), np.uint8), photometric="minisblack", metadata=None, **how)
+    data = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(data)) as read:
+        page = read.pages[0 if where == "first page" else 1].aspage()
+        struct.pack_into(f"{read.byteorder}H", data, page.tags["SamplesPerPixel"].offset + 2, kind)
+    with pytest.raises(CaseError, match="a size in them is no whole number") as failure:
+        decode(bytes(data), channels=2)
+    assert failure.value.kind == "unreadable"

@@ -1,5 +1,6 @@
-"""DICOM results of masks that show little or nothing: still whole, and what the standard says."""
+"""DICOM results of masks that show little or nothing are whole, and what the standard says; why a case has none."""
 
+import copy
 import io
 import shutil
 import subprocess
@@ -46,8 +47,8 @@ class Masks:
         return self._said
 
 
-def made(kind, image, shown):
-    """The segmentation and the report of a mask, in which only this class is somewhere in the last slice."""
+def made(kind, images, shown):
+    """What is made of a mask in which only this class is somewhere in the last slice, and what is said of the rest."""
     output = {"kind": kind, "activation": "sigmoid" if kind != "multiclass" else "softmax", "classes": CLASSES[kind]}
     values = {
         "name": NAME,
@@ -58,7 +59,7 @@ def made(kind, image, shown):
         "output": output,
         "weights": UNPACKED.model_dump(),
     }
-    files = tuple(MemorySource(Location.parse("/data/x.dcm"), written(each)) for each in IMAGES[image])
+    files = tuple(MemorySource(Location.parse("/data/x.dcm"), written(each)) for each in images)
     case = decode_sample(files, 1, Limits())
     mask = np.zeros(case.size, np.uint8)
     mask.reshape(-1, *SIZE[1:])[-1, 2:4, 3:5] = shown
@@ -66,18 +67,19 @@ def made(kind, image, shown):
         mask = np.stack([mask == 1, mask == 2])
     outcome = Outcome({"outputs": {"mask": "m"}})
     opened = OpenCase(Task(0, "0", files, Truth()), case.size, case.count, case.grid)
-    ResultsMaker(make_card(values, "test"), "ab" * 32, Limits(), "anonymous")(
-        opened, Masks(mask if kind != "binary" else mask == 1), outcome
-    )
-    assert outcome.fields["outputs"] == {"mask": "m", "dicom_seg": "outputs/0.seg.dcm", "dicom_sr": "outputs/0.sr.dcm"}
-    return outcome.files
+    maker = ResultsMaker(make_card(values, "test"), "ab" * 32, Limits(), "anonymous")
+    maker(opened, Masks(mask if kind != "binary" else mask == 1), outcome)
+    return outcome, list(maker.left_out)
 
 
 @pytest.mark.parametrize("image", list(IMAGES))
 @pytest.mark.parametrize(("kind", "shown"), [("binary", 0), ("multiclass", 2), ("multilabel", 0), ("multilabel", 1)])
 def test_segments_that_show_nothing_are_there_all_the_same(kind, image, shown, tmp_path):
-    files = made(kind, image, shown)
-    assert files == made(kind, image, shown), "the same again"
+    outcome, left_out = made(kind, IMAGES[image], shown)
+    files = outcome.files
+    assert outcome.fields["outputs"] == {"mask": "m", "dicom_seg": "outputs/0.seg.dcm", "dicom_sr": "outputs/0.sr.dcm"}
+    assert not left_out
+    assert files == made(kind, IMAGES[image], shown)[0].files, "the same again"
     segmentation = pydicom.dcmread(io.BytesIO(files["outputs/0.seg.dcm"]))
     assert len(segmentation.SegmentSequence) == len(CLASSES[kind]) - (kind == "multiclass")
     assert segmentation.pixel_array.sum() == (4 if shown else 0)
@@ -91,3 +93,20 @@ def test_segments_that_show_nothing_are_there_all_the_same(kind, image, shown, t
             said = subprocess.run(["dciodvfy", tmp_path / key[-7:]], capture_output=True, text=True)
             errors = [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
             assert not errors or image == "of a vendor's class", errors
+
+
+@pytest.mark.parametrize(
+    ("element", "values", "why"),
+    [
+        ("SOPInstanceUID", ["1.2", "1.2", "1.3"], "several files of the image have one SOPInstanceUID"),
+        ("SOPInstanceUID", ["1.2", "", "1.3"], "the image's DICOM header has no SOPInstanceUID"),
+        ("FrameOfReferenceUID", ["1.2", "1.2", ""], "the image's DICOM header has no FrameOfReferenceUID"),
+    ],
+)
+def test_what_cannot_be_referred_to_has_no_results(element, values, why):
+    images = copy.deepcopy(IMAGES["series"])
+    for image, value in zip(images, values, strict=True):
+        setattr(image, element, value)
+    outcome, left_out = made("binary", images, 1)
+    assert outcome.fields["outputs"] == {"mask": "m"}
+    assert left_out == [f"no DICOM results of 1 case: {why}"]

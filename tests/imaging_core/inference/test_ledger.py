@@ -1,5 +1,10 @@
 """Ledger lines: read back as they were written, and refused where a value is not what it should be."""
 
+import json
+import math
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 
 from imaging_core.errors import DataError
@@ -16,6 +21,36 @@ RECORDS = (
 
 def test_records_are_read_back_as_they_were_written():
     assert tuple(read_part(to_part(RECORDS), "part")) == RECORDS
+
+
+def test_a_part_is_what_pythons_own_json_writes():
+    drawn = np.random.default_rng(0)
+    powers = drawn.uniform(1, 10, (40, 60)) * 10.0 ** np.arange(-40, 20)
+    edges = (0.0, -0.0, -0.25, 1.0, 1e-4, math.nextafter(1e-4, 0), 1e16, math.nextafter(1e16, 0), 5e-324, 1e308)
+    rows = [*map(tuple, powers.tolist()), edges, ()]
+    scored = [Record("00", "done", "5f", scores=row, outputs={"scores": 'outputs/"scores":0'}) for row in rows]
+
+    outputs = {"probabilities": "outputs/1.p.npz", "mask": "outputs/1.png"}
+    digests = dict.fromkeys(outputs, ("0" * 64, 1))
+    classes = {index: Counts(1, 2, 3, 4) for index in range(12)}
+    scored += [
+        Record("0a", "done", "5f", counts=classes, outputs=outputs, digests=digests),
+        Record("0b", "done", "5f", scores=(0.25, 3e-5), outputs=outputs, digests=digests),
+    ]
+
+    def line(record: Record) -> bytes:
+        values = {name: value for name, value in asdict(record).items() if value not in (None, False, 0, {})}
+        if record.counts is not None:
+            values["counts"] = {str(n): [each.tp, each.fp, each.fn, each.tn] for n, each in record.counts.items()}
+        return (json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+
+    records = [*RECORDS, *scored, Record("9", "failed", "5f", kind="store", reason='a\\b "c"\t\n\x01\x7f é')]
+    assert to_part(records) == b"".join(line(record) for record in records)
+
+
+def test_scores_that_are_no_numbers_are_not_written():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_part([Record("00", "done", "5f", scores=(0.5, math.nan))])
 
 
 @pytest.mark.parametrize(

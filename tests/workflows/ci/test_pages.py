@@ -15,7 +15,7 @@ from tests.imaging_core.report.synthetic_run import SyntheticRun, classification
 from tests.workflows.ci.junit_rules import checked, verdicts
 from workflows.ci.junit import junit_xml
 from workflows.ci.markdown import markdown
-from workflows.ci.outcome import MOST_CASES, FailedCases, Outcome, StepFailure
+from workflows.ci.outcome import MOST_CASES, FailedCases, Left, Outcome, StepFailure
 from workflows.command_line import main
 
 CLASSES = ("cat", "dog", "owl")
@@ -126,6 +126,19 @@ def test_a_run_without_a_report_is_an_error_with_the_steps_words():
     assert verdicts(junit_xml(replace(outcome, failures=[]))) == {"complete": "error"}
 
 
+def test_a_run_that_is_not_waited_for_any_more_is_an_error_with_what_to_type():
+    left = Left("workflow w: has not ended after 60 s; it goes on", {"how far it is": "status w", "end it": "stop w"})
+    outcome = Outcome("s3://runs/1", 75, None, None, workflow="w", link="https://argo/w", left=left)
+    assert verdicts(junit_xml(outcome)) == {"complete": "error"}
+    error = next(iter(checked(junit_xml(outcome)).iter("error")))
+    assert error.get("message") == left.why
+    assert (error.text or "").splitlines()[1:] == ["how far it is: status w", "end it: stop w"]
+    page = markdown(outcome)
+    assert page.startswith("## \u23f3 Not waited for to its end: exit code 75\n\nworkflow w: has not ended")
+    assert "\n    stop w    # end it\n" in page
+    assert "[workflow w](https://argo/w)" in page
+
+
 HOSTILE = st.text(
     st.characters(codec="utf-8") | st.sampled_from("\x00\x1b|`<>&\"'[](){}*_\\\n\r\t~!#$]]>"), max_size=40
 )
@@ -143,6 +156,7 @@ def test_no_text_breaks_a_page_or_becomes_markup(texts):
     cases = [FailedCases(kind, ((case, reason),), 1)]
     outcome = Outcome("s3://runs/1", 1, 1.0, metrics, [StepFailure("infer 0", 1, message)], cases)
     checked(junit_xml(outcome))
+    checked(junit_xml(replace(outcome, metrics=None, left=Left(message, {"end it": name}))))
     tokens = MarkdownIt("commonmark").enable("table").parse(markdown(outcome))
     children = [child for token in tokens for child in token.children or ()]
     assert {child.type for child in children} <= {"text", "strong_open", "strong_close", "code_inline", "softbreak"}

@@ -114,6 +114,7 @@ def random_dropout(model: ModelProto) -> None:
         (with_node("Gelu"), "Gelu: opset 11 has no such operator"),
         (with_node("Scatter"), "Scatter: opset 11 has it no more; export it anew"),
         (with_node("RandomNormalLike"), "RandomNormalLike: draws random numbers, so results could not be repeated"),
+        (with_node("StringNormalizer"), "StringNormalizer: works on text, which no network for images has"),
         (with_loop, "Loop: holds a graph (control flow), which is not run; export it for inputs of one shape"),
         (with_function, "1 functions of its own; export it with the standard's operators alone"),
         (lambda model: model.training_info.add(), "how to train it; export it for inference"),
