@@ -10,6 +10,12 @@ from imaging_core.inference.signals import PendingSignal
 from imaging_core.inference.stage_time import StageTime, add_times
 from imaging_core.inference.task import Task
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""As in glibc's malloc.h."""
+
+_LARGE = 1024 * 1024
+"""Bytes that are given back to the system as soon as they are freed."""
+
 
 def run_within_memory(
     make: Callable[[bool], Pipeline], tasks: Iterable[Task], pending: PendingSignal
@@ -50,7 +56,13 @@ def run_within_memory(
 
 
 def _give_memory_back() -> None:
-    """Free what nobody holds any more, so that one large piece can be had."""
+    """Free what nobody holds any more, so that one large piece can be had, and from now on at once.
+
+    glibc else keeps tens of MiB for each thread that held a large image, and more with every image that fits in them.
+    """
     gc.collect()
-    with suppress(OSError, AttributeError):  # not every C library has it
-        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError, AttributeError):  # not every C library has them
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_M_TRIM_THRESHOLD, _LARGE)
+        library.malloc_trim(0)
