@@ -20,8 +20,8 @@ from imaging_core.inference.flow import GROUP_BYTES
 from imaging_core.inference.head import Head
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
-from imaging_core.inference.pipeline import MOST_IN_GROUP
 from imaging_core.inference.segmentation import SegmentationHead
+from imaging_core.inference.stages import MOST_IN_GROUP
 from imaging_core.inference.task import Task, Truth, fetched
 from imaging_core.models.bundle import load_model
 from imaging_core.store import Location, open_source

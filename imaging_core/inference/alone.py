@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from imaging_core.inference.pipeline import Pipeline
+from imaging_core.inference.result import Result
 from imaging_core.inference.signals import PendingSignal
 from imaging_core.inference.stage_time import StageTime, add_times
 from imaging_core.inference.task import Task
@@ -18,7 +19,7 @@ _LARGE = 1024 * 1024
 
 
 def run_within_memory(
-    make: Callable[[bool], Pipeline], tasks: Iterable[Task], pending: PendingSignal
+    make: Callable[[bool], Pipeline], tasks: Iterable[Task | Result], pending: PendingSignal
 ) -> dict[str, StageTime]:
     """Infer all tasks; returns each stage's time.
 

@@ -23,7 +23,7 @@ from imaging_core.inference.head import Head
 from imaging_core.inference.ledger import Record
 from imaging_core.inference.memory import container_limit, rare_collections, stay_within
 from imaging_core.inference.network import Network
-from imaging_core.inference.pipeline import Pipeline, Settings
+from imaging_core.inference.pipeline import Pipeline
 from imaging_core.inference.progress import BatchLog, ProgressFile
 from imaging_core.inference.recorder import Recorder
 from imaging_core.inference.result import Result
@@ -31,7 +31,8 @@ from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.shard import Request, Work, tasks
 from imaging_core.inference.signals import deferred_signals
 from imaging_core.inference.stage_time import StageTime
-from imaging_core.inference.task import Task
+from imaging_core.inference.stages import Settings
+from imaging_core.inference.task import Task, Truth
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.bundle import load_model
 from imaging_core.models.card import Card
@@ -73,9 +74,10 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
     recorder = Recorder(work.store, request.shard, work.cases, work.kept, work.again)
 
-    def tell(results: Sequence[Result]) -> None:
-        recorder.tell({result.task.position: _record(result, by) for result in results})
+    def tell(results: Sequence[Result]) -> list[tuple[str, bytes]]:
+        parts = recorder.tell({result.task.position: _record(result, by) for result in results})
         progress.show(recorder.finished)
+        return parts
 
     limits = replace(request.limits, reduce_to=card.input.reduce_to, dicom=card.input.dicom, nan=card.input.nan)
 
@@ -96,7 +98,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         )
 
     with deferred_signals() as pending, rare_collections():
-        times = run_within_memory(pipeline, _to_infer(work, recorder, by, log), pending)
+        times = run_within_memory(pipeline, _to_infer(work), pending)
     seconds = time.monotonic() - clock
     for line in [] if beside is None else beside.left_out:
         say(line)
@@ -134,15 +136,14 @@ def _dicom_results(request: Request, card: Card, digest: str) -> "ResultsMaker |
     return ResultsMaker(card, digest, request.limits, request.dicom_results)
 
 
-def _to_infer(work: Work, recorder: Recorder, by: str, log: BatchLog) -> Iterator[Task]:
-    """The tasks; cases that lack their ground truth are told at once."""
+def _to_infer(work: Work) -> Iterator[Task | Result]:
+    """The tasks; of cases that lack their ground truth that they failed."""
     for each in tasks(work):
         if isinstance(each, Task):
             yield each
         else:
             position, failure = each
-            log.expect(-1)
-            recorder.tell({position: _failed(work.cases[position], failure, by)})
+            yield Result.of_failure(Task(position, work.cases[position], (), Truth()), failure)
 
 
 def _record(result: Result, by: str) -> Record:

@@ -1,15 +1,19 @@
-"""Stages: groups of threads joined by bounded queues, which stop together and say how long they worked and waited."""
+"""Stages: groups of threads joined by bounded queues, which stop together and say how long they worked and waited.
+
+Or one thread that does what the stages would do, each calling the next.
+"""
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from imaging_core.inference.stage_time import StageTime
 
 Item = TypeVar("Item")
+Taken = TypeVar("Taken", contravariant=True)
 
 GROUP_BYTES = 1024 * 1024
 GROUP_SECONDS = 0.02
@@ -21,6 +25,14 @@ class Closed(Exception):  # noqa: N818 - the end of a queue is no error
 
 class Stopped(Exception):  # noqa: N818
     """Another stage failed, or the run was asked to end: leave."""
+
+
+class Exit(Protocol[Taken]):
+    """Where a stage leaves what it made: the queue before the next stage, or this stage itself."""
+
+    def put(self, item: Taken, weight: int = 0, *, count: int = 1) -> None:
+        """Hand on an item of ``weight`` bytes that counts as ``count``; Stopped when the flow stopped."""
+        ...
 
 
 class Channel(Generic[Item]):
@@ -82,6 +94,13 @@ class Channel(Generic[Item]):
             self._closed = True
             self._more.notify_all()
 
+    def rest(self) -> list[Item]:
+        """What is still in the queue, when the flow has stopped; it is empty then."""
+        with self._lock:
+            items = [item for item, _, _ in self._queue]
+            self._queue.clear()
+            return items
+
     def wake(self) -> None:
         """Let every waiting thread look again."""
         with self._lock:
@@ -101,6 +120,31 @@ class Channel(Generic[Item]):
         if self._items + count > self._most_items:
             return True
         return self._most_weight is not None and self._weight + weight > self._most_weight
+
+
+class Call(Generic[Item]):
+    """A stage without a thread: what is put in is done at once. Made by :meth:`Flow.call`."""
+
+    def __init__(self, flow: "Flow", name: str, work: Callable[[Item], None]) -> None:
+        self._flow, self._name, self._work = flow, name, work
+        self.closed = False
+
+    def put(self, item: Item, weight: int = 0, *, count: int = 1) -> None:  # noqa: ARG002 - the protocol's
+        """Do what the stage does with it; Stopped when it is closed, or the flow stopped, or an error stops it now."""
+        if self.closed or self._flow.stopping:
+            raise Stopped
+        with self._flow.timed(self._name):
+            try:
+                self._work(item)
+            except Stopped:
+                raise
+            except BaseException as error:  # join raises it; it is not the calling stage's
+                self._flow.stop(error)
+                raise Stopped from error
+
+    def close(self) -> None:
+        """Nothing more is to be done."""
+        self.closed = True
 
 
 class Outlet(Generic[Item]):
@@ -159,7 +203,7 @@ class Flow:
 
     Attributes:
         stopping: whether every stage is to leave.
-        times: of each stage that has ended, by its name.
+        times: of each stage, by its name, up to when its threads last ended or called another stage.
     """
 
     def __init__(self) -> None:
@@ -177,6 +221,11 @@ class Flow:
         self._channels.append(channel)  # type: ignore[arg-type]
         return channel
 
+    def call(self, name: str, work: Callable[[Item], None]) -> Call[Item]:
+        """A stage of this name that is done by the thread which puts something in."""
+        self.times[name] = StageTime(threads=1)
+        return Call(self, name, work)
+
     def start(self, name: str, threads: int, work: Callable[[], None], then: Callable[[], None]) -> None:
         """Start a stage.
 
@@ -187,6 +236,7 @@ class Flow:
             then: called once when the last thread has left in good order; closes the next queue.
         """
         left = [threads]
+        self.times[name] = StageTime(threads)
 
         def body() -> None:
             try:
@@ -229,19 +279,12 @@ class Flow:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Counts the calling thread's time, in which it waits or works, for a stage."""
-        started, cpu = time.monotonic(), time.thread_time()
-        self._local.waited = 0.0
+        """Counts the calling thread's time, in which it waits or works, for this stage and no longer for another."""
+        before = self._charge(name)
         try:
             yield
         finally:
-            waited = self._local.waited
-            with self._lock:
-                total = self.times.setdefault(name, StageTime())
-                total.threads += 1
-                total.wait_seconds += waited
-                total.busy_seconds += time.monotonic() - started - waited
-                total.cpu_seconds += time.thread_time() - cpu
+            self._charge(before)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -251,6 +294,19 @@ class Flow:
             yield
         finally:
             self._local.waited = getattr(self._local, "waited", 0.0) + time.monotonic() - started
+
+    def _charge(self, name: str | None) -> str | None:
+        """Count the calling thread's time since the last call for that stage, and what follows for another."""
+        local, now, cpu = self._local, time.monotonic(), time.thread_time()
+        before: str | None = getattr(local, "name", None)
+        if before is not None:
+            with self._lock:
+                total = self.times.setdefault(before, StageTime(threads=1))
+                total.wait_seconds += local.waited
+                total.busy_seconds += now - local.since - local.waited
+                total.cpu_seconds += cpu - local.cpu
+        local.name, local.since, local.cpu, local.waited = name, now, cpu, 0.0
+        return before
 
 
 @contextmanager

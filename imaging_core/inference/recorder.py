@@ -1,4 +1,4 @@
-"""Writes the ledger: each part whole, as soon as the last of its cases is told; then the summary."""
+"""Makes the ledger: each part whole, as soon as the last of its cases is told; then the summary."""
 
 import hashlib
 import threading
@@ -42,8 +42,12 @@ class Recorder:
         """How many cases stand or were told."""
         return self._finished
 
-    def tell(self, records: Mapping[int, Record]) -> None:
-        """The cases at these positions are done, failed or skipped; their output files are written."""
+    def tell(self, records: Mapping[int, Record]) -> list[tuple[str, bytes]]:
+        """The cases at these positions are done, failed or skipped.
+
+        Returns:
+            The parts that are complete with them, as key and bytes, to be written after these cases' output files.
+        """
         complete = {}
         with self._lock:
             for position, record in records.items():
@@ -52,9 +56,11 @@ class Recorder:
                 if len(self._open[part]) == len(positions_of(part, len(self._cases))):
                     complete[part] = self._open.pop(part)
             self._finished += len(records)
-        for part, members in complete.items():
-            if not stands(self._store, self._shard, part, self._cases, self._again):
-                self._store.put(run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
+        return [
+            (run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
+            for part, members in complete.items()
+            if not stands(self._store, self._shard, part, self._cases, self._again)
+        ]
 
 
 def write_summary(store: Store, shard: str, shard_sha256: str, cases: Sequence[str]) -> Mapping[str, Any]:

@@ -21,30 +21,17 @@ class PendingSignal:
     def __init__(self) -> None:
         self._arrived: tuple[int, FrameType | None] | None = None
         self._at = 0.0
-        self._at_once = False
 
     def check(self, after: float = 0.0) -> None:
         """Interrupted when a signal has arrived, at least ``after`` seconds ago."""
         if self._arrived is not None and time.monotonic() >= self._at + after:
             raise Interrupted
 
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, a signal interrupts the work where it stands: for long steps that hold no lock."""
-        self._at_once = True
-        try:
-            self.check()
-            yield
-        finally:
-            self._at_once = False
-
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self._arrived is None:
             self._at = time.monotonic()
         self._arrived = (number, frame)
-        if self._at_once:
-            raise Interrupted
 
     @property
     def arrived(self) -> tuple[int, FrameType | None] | None:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_COMPUTING = ("decode", "compute", "finish")
+_TOO_LONG = 0.1
+
 
 @dataclass(slots=True)
 class StageTime:
@@ -33,6 +36,25 @@ class StageTime:
     def _share(self, seconds: float) -> float:
         total = self.busy_seconds + self.wait_seconds
         return seconds / total if total else 0.0
+
+
+def waits_for_store(times: Mapping[str, StageTime]) -> bool:
+    """Whether one thread that does these stages in turn spends a tenth of its time waiting for files.
+
+    For a processor fetching waits, too, as much as the others do, which only compute.
+    """
+    fetch, computing = times["fetch"], [times[name] for name in _COMPUTING]
+    busy, cpu = sum(each.busy_seconds for each in computing), sum(each.cpu_seconds for each in computing)
+    waited = fetch.busy_seconds - fetch.cpu_seconds * max(1.0, busy / cpu if cpu else 1.0)
+    return waited > _TOO_LONG * (fetch.busy_seconds + busy)
+
+
+def count_as_waiting(times: Mapping[str, StageTime]) -> None:
+    """Of one thread that did these stages in turn: while it is at one, the others wait."""
+    in_turn = [times["fetch"], *(times[name] for name in _COMPUTING)]
+    total = sum(each.busy_seconds for each in in_turn)
+    for each in in_turn:
+        each.wait_seconds = total - each.busy_seconds
 
 
 def add_times(total: dict[str, StageTime], more: Mapping[str, StageTime]) -> None:

@@ -12,6 +12,7 @@ _ADVICE = {
     "decode": "more --threads-per-step decode on more cores; a model packed with --decode reduced decodes JPEGs faster",
     "compute": "the model takes the time; a GPU, or more shards at once, make it shorter",
     "finish": "scoring and writing results take the time; more --threads-per-step do it on more cores",
+    "write": "the store takes results more slowly than they are made; more shards at once write to it in parallel",
 }
 
 

@@ -76,7 +76,7 @@ def test_the_summary_says_what_is_there(undisturbed):
     assert {record.by for record in records(undisturbed).values()} == {by}
     timing = json.loads((undisturbed / "results/000/timing.json").read_text())
     assert timing["cases"] == CASES
-    assert set(timing["stages"]) == {"fetch", "decode", "compute", "finish"}
+    assert set(timing["stages"]) == {"fetch", "decode", "compute", "finish", "write"}
 
 
 @pytest.mark.parametrize("shards", [2, 3, 5])

@@ -76,8 +76,8 @@ def test_a_huge_image_fails_alone_wherever_memory_runs_out(make, mebibytes, wher
 
 
 def test_large_images_that_fit_only_one_at_a_time_are_all_done(make):
-    run, model = make(5_500, 6, masks=False)  # 87 MiB as decoded, 346 MiB as floats
-    ended = infer_within(700, run, model, "--threads-per-step", "4")
+    run, model = make(6_000, 6, masks=False)  # 103 MiB as decoded, 412 MiB as floats
+    ended = infer_within(800, run, model, "--threads-per-step", "4")
     assert ended.returncode == 0, ended.stderr
     assert {record.state for record in records(run).values()} == {"done"}
 

@@ -57,9 +57,9 @@ def test_masks_have_the_size_of_the_file_and_nearly_the_same_pixels(place, said)
 
 
 def test_the_profile_names_the_stage_that_limits(place, said):
-    header, *stages, conclusion = said["full"][-6:]
+    header, *stages, conclusion = said["full"][-7:]
     assert header.split() == ["stage", "threads", "works", "on", "CPU", "waits"]
-    assert [line.split()[0] for line in stages] == ["fetch", "decode", "compute", "finish"]
+    assert [line.split()[0] for line in stages] == ["fetch", "decode", "compute", "finish", "write"]
     shares = {line.split()[0]: int(line.split()[2].rstrip("%")) for line in stages}
     name, verb, *_ = conclusion.split()
     assert verb == "limits:"

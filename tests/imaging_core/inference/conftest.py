@@ -12,16 +12,17 @@ from imaging_core.inference.cache import open_cache
 from imaging_core.inference.classification import ClassificationHead
 from imaging_core.inference.device import Device, fix_algorithms
 from imaging_core.inference.network import Network
-from imaging_core.inference.pipeline import Pipeline, Settings
+from imaging_core.inference.pipeline import Pipeline
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.signals import PendingSignal
+from imaging_core.inference.stages import Settings
 from imaging_core.models.card import UNPACKED, make_card
 from imaging_core.store import Location
 from tests.imaging_core.inference.tiles import SIDE, Tiles
 
 
-@pytest.fixture
+@pytest.fixture(params=[1, 2], ids=["in turn", "side by side"])
 def make(request):
     """Makes a pipeline; what it tells and writes is kept."""
 
@@ -59,6 +60,7 @@ def make(request):
                     for result in results:
                         assert result.task.position not in self.told
                         self.told[result.task.position] = result
+                return ()
 
             self.network, self.pipelines = Network(card, module, device), []
             self.log = BatchLog(head.figure, batch, 0, self.lines.append)
@@ -73,7 +75,7 @@ def make(request):
                         self.network,
                         head,
                         device,
-                        Settings(2, Limits(), decoders, alone),
+                        Settings(request.param, Limits(), decoders, alone),
                         tell=tell or keep,
                         write=write or self.write,
                         log=self.log,

@@ -139,3 +139,53 @@ def test_waiting_and_working_are_told_apart():
     flow.join()
     assert flow.times["produce"].busy_seconds >= 0.2
     assert flow.times["consume"].wait_seconds > 0
+
+
+def test_one_thread_that_does_all_stages_counts_its_time_for_each():
+    flow = Flow()
+    seen = []
+    last = flow.call("last", seen.append)
+
+    def middle(number):
+        time.sleep(0.2)
+        last.put(number)
+
+    second = flow.call("middle", middle)
+    flow.start("first", 1, lambda: [second.put(number) for number in range(4)], lambda: None)
+    flow.join()
+    assert seen == [0, 1, 2, 3]
+    assert flow.times["middle"].busy_seconds >= 0.8
+    assert flow.times["first"].busy_seconds + flow.times["last"].busy_seconds < 0.8
+    assert [each.threads for each in flow.times.values()] == [1, 1, 1]
+
+
+def test_an_error_in_a_stage_that_is_called_is_not_the_callers():
+    flow = Flow()
+    passed = []
+
+    def fail(_item):
+        raise MemoryError("full")
+
+    def work():
+        try:
+            flow.call("fail", fail).put(1)
+        except MemoryError:
+            passed.append("mistaken for the caller's own")
+
+    flow.start("work", 1, work, lambda: passed.append("ended well"))
+    with pytest.raises(MemoryError, match="full"):
+        flow.join()
+    assert passed == []
+    with pytest.raises(Stopped):
+        flow.call("next", passed.append).put(2)
+    assert passed == []
+
+
+def test_a_stage_that_is_called_takes_nothing_more_once_it_is_closed():
+    passed = []
+    call = Flow().call("last", passed.append)
+    call.put(1)
+    call.close()
+    with pytest.raises(Stopped):
+        call.put(2)
+    assert passed == [1]

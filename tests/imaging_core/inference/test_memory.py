@@ -59,7 +59,7 @@ def test_when_memory_runs_out_for_all_what_is_under_way_is_done_one_by_one(make,
     tasks = [task(position, 1, 2) for position in range(30)]
     undisturbed.run(tasks)
     short.run(tasks)
-    assert len(short.pipelines) > 1
+    assert len(short.pipelines) > 1 or len(writes) > len(short.files)
     assert short.told.keys() == undisturbed.told.keys()
     assert short.files == undisturbed.files
 

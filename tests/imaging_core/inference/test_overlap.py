@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 import torch
 from torch import nn
 
@@ -9,6 +10,8 @@ from imaging_core.inference.task import Task, Truth
 from imaging_core.store import Location
 from imaging_core.store.memory import MemorySource
 from tests.imaging_core.inference.tiles import Brightness, task
+
+pytestmark = pytest.mark.parametrize("make", [2], indirect=True, ids=["side by side"])
 
 CASES = 200
 LATE = 150

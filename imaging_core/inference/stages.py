@@ -1,0 +1,299 @@
+"""What each stage of the pipeline does with what comes to it, whichever thread does it.
+
+Where it leaves what it made, :class:`Exits`, is the pipeline's choice.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from torch import Tensor
+
+from imaging_core.decode.case import CaseError, Decoder, Limits, Place
+from imaging_core.decode.registry import DECODERS, decode_sample
+from imaging_core.errors import TemporaryError
+from imaging_core.inference.batch import Batch
+from imaging_core.inference.cache import Cache
+from imaging_core.inference.device import Device, device_errors
+from imaging_core.inference.flow import Exit, Item, Outlet
+from imaging_core.inference.head import Head, Outcome, Sealed
+from imaging_core.inference.intake import Intake
+from imaging_core.inference.network import Network
+from imaging_core.inference.progress import BatchLog
+from imaging_core.inference.result import Result
+from imaging_core.inference.task import Task, fetched, held_bytes
+from imaging_core.inference.under_way import Block, Complete, Decoded, Member, OpenCase
+from imaging_core.models.card import Card
+from imaging_core.store.base import Data
+
+MOST_IN_GROUP = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a pipeline runs.
+
+    Attributes:
+        threads: decode at once, and finish at once.
+        limits: what one case may cost.
+        decoders: the formats that are known.
+        alone: whether nothing else is under way, so that a case that finds no memory now never will.
+    """
+
+    threads: int
+    limits: Limits
+    decoders: tuple[Decoder, ...] = DECODERS
+    alone: bool = False
+
+
+@dataclass(slots=True)
+class Exits:
+    """Where each stage leaves what it made.
+
+    Attributes:
+        fetched: of fetching, for decoding.
+        inputs: of decoding, for computing.
+        complete: of computing, and of fetching what the cache knows, for finishing.
+        files: of finishing, key below the run and bytes, in the order in which they are to be written.
+        to_keep: of finishing, for the cache.
+    """
+
+    fetched: Exit[list[Task]]
+    inputs: Exit[Block]
+    complete: Exit[list[Complete]]
+    files: Exit[tuple[str, Data]]
+    to_keep: Exit[tuple[str, bytes]]
+
+
+class Stages:
+    """The stages of one pipeline.
+
+    Args:
+        card: the model's.
+        network: the model on its device.
+        head: what its outputs become.
+        device: where it runs.
+        settings: threads and limits.
+        tell: called with the results of cases, each once, from any thread, after the cases' files passed the exit;
+            gives what is to be written after these, as key and bytes.
+        log: is told of batches.
+        cache: what was inferred before, and where results are kept; None for neither.
+        beside: adds further files to what was made of a case, from any thread.
+
+    Attributes:
+        left: the cases, by position, that were begun and not told.
+        group: how many items pass an exit together at most.
+        exits: to be set before anything is done.
+    """
+
+    exits: Exits
+
+    def __init__(
+        self,
+        card: Card,
+        network: Network,
+        head: Head,
+        device: Device,
+        settings: Settings,
+        *,
+        tell: Callable[[Sequence[Result]], Iterable[tuple[str, bytes]]],
+        log: BatchLog,
+        cache: Cache | None,
+        beside: Callable[[OpenCase, Sealed, Outcome], None] | None,
+    ) -> None:
+        self._network, self._head = network, head
+        self._settings, self._log, self._cache = settings, log, cache
+        self._tell_outside, self._beside = tell, beside
+        self._intake = Intake(card.input, device)
+        self._channels, self._view = card.input.channels, card.input.view
+        self._batch: Batch[Member] = Batch(card, device.torch)
+        self._batches = log.batches
+        self.group = min(MOST_IN_GROUP, card.batch)
+        self.left: dict[int, Task] = {}
+
+    def begin_thread(self) -> None:
+        """Called first by each thread that decodes or computes."""
+        self._intake.begin_thread()
+
+    def fetch(self, tasks: Iterable[Task | Result]) -> None:
+        """Get the files of tasks into memory, or their results out of the cache; tell what has failed already."""
+        misses, hits = self._outlet(self.exits.fetched), self._outlet(self.exits.complete)
+        for task in tasks:
+            if isinstance(task, Result):
+                self.left[task.task.position] = task.task
+                self._log.expect(-1)
+                self._tell([task])
+                continue
+            self.left[task.position] = task
+            try:
+                fetched_task = fetched(task, self._settings.limits, self._settings.decoders)
+            except (CaseError, MemoryError) as error:
+                self._log.expect(-1)
+                self._fail(task, error)
+            else:
+                self._pass_on(fetched_task, misses, hits)
+        misses.flush()
+        hits.flush()
+
+    def decode(self, tasks: list[Task]) -> None:
+        """Make model inputs of fetched tasks, one after the other."""
+        outlet: Outlet[Decoded] = Outlet(lambda group, _: self._stage(group), self.group)
+        for task in tasks:
+            self._decode_case(task, outlet)
+        outlet.flush()
+
+    def compute(self, block: Block) -> None:
+        """Take inputs into the batch, and run it whenever it is full."""
+        members, prepared = block.members, self._intake.take(block.staged)
+        wanted = [number for number, (case, _) in enumerate(members) if not case.failed]
+        if len(wanted) < len(members):
+            members, prepared = [members[number] for number in wanted], prepared[wanted]
+        while members:
+            taken = self._batch.add(members, prepared)
+            members, prepared = members[taken:], prepared[taken:]
+            if self._batch.full:
+                self._run_batch()
+
+    def compute_rest(self) -> None:
+        """Run the batch that is not full; no input follows."""
+        if len(self._batch):
+            self._run_batch()
+
+    def finish(self, group: list[Complete]) -> None:
+        """Score, encode and tell cases whose results have arrived on the host."""
+        results = [self._finish_case(done.case, done.sealed) for done in group]
+        self._tell(results)
+        if self._cache is not None:
+            self._hand_to(self._cache, group, results)
+
+    def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet[Complete]) -> None:
+        found = None if self._cache is None else self._cache.find(task)
+        if found is None:
+            misses.add(task, held_bytes(task))
+        else:
+            self._log.expect(-1)
+            case = OpenCase(task, found.size, found.inputs, found.grid)
+            hits.add(Complete(case, found.sealed), found.sealed.weight)
+
+    def _decode_case(self, task: Task, outlet: Outlet[Decoded]) -> None:
+        settings = self._settings
+        case = None
+        try:
+            decoded = decode_sample(
+                task.images, self._channels, settings.limits, settings.decoders, self._view, settings.threads
+            )
+            case = OpenCase(task, decoded.size, decoded.count, decoded.grid, decoded.tiles)
+            if decoded.count != 1:
+                self._log.expect(decoded.count - 1)
+            given = 0
+            for each in decoded.inputs:
+                if case.failed:
+                    break
+                given += 1
+                self._intake.check(each)
+                outlet.add(Decoded(case, each), each.pixels.nbytes)
+            if not case.failed and (given != decoded.count or not given):
+                raise ValueError(f"a decoder promised {decoded.count} inputs and gave {given}")
+        except (CaseError, MemoryError) as error:
+            if case is None:
+                self._log.expect(-1)
+            if case is None or case.fail():
+                self._fail(task, error)
+
+    def _stage(self, group: list[Decoded]) -> None:
+        try:
+            blocks = self._intake.stage([each.input for each in group])
+        except MemoryError as error:
+            if len(group) > 1:
+                for each in group:
+                    self._stage([each])
+            elif (case := group[0].case).fail():
+                self._fail(case.task, error)
+            return
+        members = iter([(each.case, each.input.place) for each in group])
+        for staged in blocks:
+            count = len(staged.values)
+            self.exits.inputs.put(Block(list(islice(members, count)), staged), staged.values.nbytes, count=count)
+
+    def _run_batch(self) -> None:
+        members, inputs = self._batch.take()
+        self._infer(inputs)
+        self._batches += 1
+        inputs_of = Counter(case for case, _ in members)
+        ending = [case for case, put in inputs_of.items() if not case.failed and case.put + put == case.count]
+        self._log.ran(self._batches, [case.task.position for case in ending])
+        outlet = self._outlet(self.exits.complete)
+        for slot, member in enumerate(members):
+            if (complete := self._put(slot, *member)) is not None:
+                outlet.add(complete, complete.sealed.weight)
+        outlet.flush()
+
+    def _infer(self, inputs: Tensor) -> None:
+        try:
+            with device_errors():
+                self._head.receive(*self._network(inputs))
+        except MemoryError as error:
+            if not self._settings.alone:
+                raise
+            raise TemporaryError(
+                f"no memory for a batch of {len(inputs)} inputs ({error}); give the step more, or pack "
+                "the bundle with a smaller --batch"
+            ) from error
+
+    def _put(self, slot: int, case: OpenCase, place: Place) -> Complete | None:
+        """Put one output of the batch to its case; the case when that was its last one."""
+        if case.failed:
+            case.results = None
+            return None
+        try:
+            with device_errors():
+                if case.results is None:
+                    scored = case.task.truth.known or self._cache is not None
+                    case.results = self._head.begin(case.task.case, case.size, case.grid, case.tiles, scored=scored)
+                case.results.put(slot, place)
+                case.put += 1
+                if case.put < case.count:
+                    return None
+                sealed, case.results = case.results.seal(), None
+                return Complete(case, sealed)
+        except MemoryError as error:
+            if case.fail():
+                self._fail(case.task, error)
+            return None
+
+    def _finish_case(self, case: OpenCase, sealed: Sealed) -> Result:
+        try:
+            outcome = sealed.outcome(case.task.truth)
+            if self._beside is not None:
+                self._beside(case, sealed, outcome)
+            for file in outcome.files.items():
+                self.exits.files.put(file, len(file[1]))
+        except (CaseError, MemoryError) as error:
+            return Result.of_failure(case.task, error)
+        return Result(case.task, outcome, case.size, case.count)
+
+    def _hand_to(self, cache: Cache, group: list[Complete], results: list[Result]) -> None:
+        for done, result in zip(group, results, strict=True):
+            if isinstance(result.end, Outcome):
+                entry = cache.entry(result.task, done.case.size, done.case.grid, result.inputs, done.sealed)
+                if entry is not None:
+                    self.exits.to_keep.put(entry, len(entry[1]))
+
+    def _outlet(self, towards: Exit[list[Item]]) -> Outlet[Item]:
+        return Outlet(lambda group, weight: towards.put(group, weight, count=len(group)), self.group)
+
+    def _fail(self, task: Task, error: CaseError | MemoryError) -> None:
+        self._tell([Result.of_failure(task, error)])
+
+    def _tell(self, results: list[Result]) -> None:
+        """Tell what became of cases; those that found no memory are left, unless they were alone."""
+        told = results if self._settings.alone else [each for each in results if not each.lacked_memory]
+        try:
+            for file in self._tell_outside(told):
+                self.exits.files.put(file, len(file[1]))
+        except MemoryError as error:
+            raise TemporaryError("no memory left to write the ledger; give the step more") from error
+        for each in told:
+            del self.left[each.task.position]
+        self._log.finished((each.task.position, each.figure) for each in results)
