@@ -28,7 +28,7 @@ def run_within_memory(
 
     Args:
         make: makes a pipeline, for one case alone or for many.
-        tasks: the cases.
+        tasks: the cases; of those that have failed already, that.
         pending: tells of signals.
 
     Raises:
