@@ -31,7 +31,7 @@ from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.shard import Request, Work, tasks
 from imaging_core.inference.signals import deferred_signals
 from imaging_core.inference.stage_time import StageTime
-from imaging_core.inference.stages import Settings
+from imaging_core.inference.stages import Settings, Stages
 from imaging_core.inference.task import Task, Truth
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.bundle import load_model
@@ -84,18 +84,9 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     decoders = known_to(card.input.view, request.decoders)
 
     def pipeline(alone: bool) -> Pipeline:
-        return Pipeline(
-            card,
-            network,
-            head,
-            device,
-            Settings(1 if alone else request.threads, limits, decoders, alone),
-            tell=tell,
-            write=work.store.put,
-            log=log,
-            cache=cache,
-            beside=beside,
-        )
+        settings = Settings(1 if alone else request.threads, limits, decoders, alone)
+        stages = Stages(card, network, head, device, settings, tell=tell, log=log, cache=cache, beside=beside)
+        return Pipeline(stages, work.store.put)
 
     with deferred_signals() as pending, rare_collections():
         times = run_within_memory(pipeline, _to_infer(work), pending)

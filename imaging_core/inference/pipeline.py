@@ -28,7 +28,7 @@ its own, behind one more queue.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -36,18 +36,13 @@ import torch
 
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.cache import Cache
-from imaging_core.inference.device import Device
 from imaging_core.inference.flow import Channel, Closed, Flow, Shared, Stopped
-from imaging_core.inference.head import Head, Outcome, Sealed
-from imaging_core.inference.network import Network
-from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.result import Result
 from imaging_core.inference.signals import Interrupted, PendingSignal
 from imaging_core.inference.stage_time import StageTime, add_times, count_as_waiting, waits_for_store
-from imaging_core.inference.stages import Exits, Settings, Stages
+from imaging_core.inference.stages import Exits, Stages
 from imaging_core.inference.task import Task
-from imaging_core.inference.under_way import Block, Complete, OpenCase
-from imaging_core.models.card import Card
+from imaging_core.inference.under_way import Block, Complete
 from imaging_core.store.base import Data
 
 FETCH_THREADS = 4
@@ -69,31 +64,19 @@ _TELLING_SECONDS = 1.0
 class Pipeline:
     """One run over some tasks.
 
-    ``write`` puts a file into the run; for the other arguments see :class:`~imaging_core.inference.stages.Stages`.
+    Args:
+        stages: what is done.
+        write: puts a file into the run.
 
     Attributes:
         times: each stage's, of the stages that have ended.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        network: Network,
-        head: Head,
-        device: Device,
-        settings: Settings,
-        *,
-        tell: Callable[[Sequence[Result]], Iterable[tuple[str, bytes]]],
-        write: Callable[[str, Data], None],
-        log: BatchLog,
-        cache: Cache | None = None,
-        beside: Callable[[OpenCase, Sealed, Outcome], None] | None = None,
-    ) -> None:
-        self._stages = Stages(card, network, head, device, settings, tell=tell, log=log, cache=cache, beside=beside)
-        self._threads, self._batch, self._cache, self._write = settings.threads, card.batch, cache, write
-        self._alone = settings.alone
-        self._begins_in_turn = settings.alone or (settings.threads == 1 and device.torch.type == "cpu")
-        self._flow = Flow()
+    def __init__(self, stages: Stages, write: Callable[[str, Data], None]) -> None:
+        self._stages, self._write = stages, write
+        self._alone = stages.settings.alone
+        self._begins_in_turn = self._alone or (stages.settings.threads == 1 and stages.on_cpu)
+        self._flow, self._written = Flow(), threading.Event()
         self.times: dict[str, StageTime] = {}
 
     @property
@@ -112,11 +95,11 @@ class Pipeline:
         left = iter(tasks)
         ways = [self._in_turn, self._side_by_side] if self._begins_in_turn else [self._side_by_side]
         for way in ways:
-            self._flow = flow = Flow()
+            self._flow, self._written = Flow(), threading.Event()
             try:
                 ended = way(left, pending)
             finally:
-                add_times(self.times, flow.times)
+                add_times(self.times, self._flow.times)
             if ended:
                 break
 
@@ -132,7 +115,6 @@ class Pipeline:
         inputs = flow.call("compute", stages.compute)
         files: Channel[tuple[str, Data]] = flow.channel(2 * stages.group, QUEUED_BYTES)
         to_keep = self._start_keeping()
-        written = threading.Event()
         ended = False
 
         def while_nothing_waits() -> Iterator[Task | Result]:
@@ -164,10 +146,6 @@ class Pipeline:
                 for file in files.rest():
                     self._write_at_last(*file)
 
-        def all_written() -> None:
-            to_keep.close()
-            written.set()
-
         stages.exits = Exits(
             fetched=flow.call("decode", stages.decode),
             inputs=inputs,
@@ -176,19 +154,20 @@ class Pipeline:
             to_keep=to_keep,
         )
         flow.start("fetch", 1, work, files.close)
-        flow.start("write", 1, write, all_written)
-        self._watch(pending, inputs.close, written)
+        flow.start("write", 1, write, partial(self._all_written, to_keep))
+        self._watch(pending, inputs.close)
         count_as_waiting(flow.times)
         return ended
 
     def _side_by_side(self, tasks: Iterator[Task | Result], pending: PendingSignal) -> bool:
         """Each stage has its threads; those that finish also write."""
-        flow, stages, threads, shared = self._flow, self._stages, self._threads, Shared(tasks)
+        flow, stages, shared = self._flow, self._stages, Shared(tasks)
+        threads, batch = stages.settings.threads, stages.batch
         fetched: Channel[list[Task]] = flow.channel(2 * threads * stages.group, QUEUED_BYTES)
-        inputs: Channel[Block] = flow.channel(2 * self._batch, QUEUED_BYTES)
-        complete: Channel[list[Complete]] = flow.channel(self._batch + threads, QUEUED_BYTES)
+        inputs: Channel[Block] = flow.channel(2 * batch, QUEUED_BYTES)
+        complete: Channel[list[Complete]] = flow.channel(batch + threads, QUEUED_BYTES)
         to_keep = self._start_keeping()
-        enough, written = threading.Event(), threading.Event()
+        enough = threading.Event()
 
         def decode() -> None:
             stages.begin_thread()
@@ -217,19 +196,15 @@ class Pipeline:
             enough.set()
             inputs.close()
 
-        def all_written() -> None:
-            to_keep.close()
-            written.set()
-
         stages.exits = Exits(fetched, inputs, complete, _AtOnce(self._write), to_keep)
         flow.start("fetch", FETCH_THREADS, lambda: stages.fetch(shared), fetched.close)
         flow.start("decode", threads, decode, inputs.close)
         flow.start("compute", 1, compute, complete.close)
-        flow.start("finish", threads, finish, all_written)
-        self._watch(pending, compute_no_more, written)
+        flow.start("finish", threads, finish, partial(self._all_written, to_keep))
+        self._watch(pending, compute_no_more)
         return True
 
-    def _watch(self, pending: PendingSignal, compute_no_more: Callable[[], None], written: threading.Event) -> None:
+    def _watch(self, pending: PendingSignal, compute_no_more: Callable[[], None]) -> None:
         """Wait for the stages and look for signals, in the only thread that gets them.
 
         After a signal what is computed may still be written, but not for long.
@@ -242,7 +217,7 @@ class Pipeline:
         except Interrupted as error:
             compute_no_more()
             with suppress(Interrupted):
-                while not (written.wait(_LOOK_SECONDS) or flow.stopping):
+                while not (self._written.wait(_LOOK_SECONDS) or flow.stopping):
                     pending.check(after=_WRITE_SECONDS)
             flow.stop(error)
         except BaseException as error:
@@ -260,10 +235,14 @@ class Pipeline:
 
     def _start_keeping(self) -> Channel[tuple[str, bytes]]:
         """The queue of what is put into the cache, if there is one, by threads of its own."""
-        to_keep: Channel[tuple[str, bytes]] = self._flow.channel(self._batch + KEEP_THREADS, QUEUED_BYTES)
-        if self._cache is not None:
-            self._flow.start("keep", KEEP_THREADS, partial(_keep, self._cache, to_keep), lambda: None)
+        to_keep: Channel[tuple[str, bytes]] = self._flow.channel(self._stages.batch + KEEP_THREADS, QUEUED_BYTES)
+        if (cache := self._stages.cache) is not None:
+            self._flow.start("keep", KEEP_THREADS, partial(_keep, cache, to_keep), lambda: None)
         return to_keep
+
+    def _all_written(self, to_keep: Channel[tuple[str, bytes]]) -> None:
+        to_keep.close()
+        self._written.set()
 
 
 class _AtOnce:

@@ -82,6 +82,10 @@ class Stages:
         beside: adds further files to what was made of a case, from any thread.
 
     Attributes:
+        settings: as given.
+        cache: as given.
+        on_cpu: whether all is computed on the CPU.
+        batch: how many inputs make a batch.
         left: the cases, by position, that were begun and not told.
         group: how many items pass an exit together at most.
         exits: to be set before anything is done.
@@ -99,11 +103,12 @@ class Stages:
         *,
         tell: Callable[[Sequence[Result]], Iterable[tuple[str, bytes]]],
         log: BatchLog,
-        cache: Cache | None,
-        beside: Callable[[OpenCase, Sealed, Outcome], None] | None,
+        cache: Cache | None = None,
+        beside: Callable[[OpenCase, Sealed, Outcome], None] | None = None,
     ) -> None:
         self._network, self._head = network, head
-        self._settings, self._log, self._cache = settings, log, cache
+        self.settings, self._log, self.cache = settings, log, cache
+        self.on_cpu, self.batch = device.torch.type == "cpu", card.batch
         self._tell_outside, self._beside = tell, beside
         self._intake = Intake(card.input, device)
         self._channels, self._view = card.input.channels, card.input.view
@@ -127,7 +132,7 @@ class Stages:
                 continue
             self.left[task.position] = task
             try:
-                fetched_task = fetched(task, self._settings.limits, self._settings.decoders)
+                fetched_task = fetched(task, self.settings.limits, self.settings.decoders)
             except (CaseError, MemoryError) as error:
                 self._log.expect(-1)
                 self._fail(task, error)
@@ -164,11 +169,11 @@ class Stages:
         """Score, encode and tell cases whose results have arrived on the host."""
         results = [self._finish_case(done.case, done.sealed) for done in group]
         self._tell(results)
-        if self._cache is not None:
-            self._hand_to(self._cache, group, results)
+        if self.cache is not None:
+            self._hand_to(self.cache, group, results)
 
     def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet[Complete]) -> None:
-        found = None if self._cache is None else self._cache.find(task)
+        found = None if self.cache is None else self.cache.find(task)
         if found is None:
             misses.add(task, held_bytes(task))
         else:
@@ -177,7 +182,7 @@ class Stages:
             hits.add(Complete(case, found.sealed), found.sealed.weight)
 
     def _decode_case(self, task: Task, outlet: Outlet[Decoded]) -> None:
-        settings = self._settings
+        settings = self.settings
         case = None
         try:
             decoded = decode_sample(
@@ -234,7 +239,7 @@ class Stages:
             with device_errors():
                 self._head.receive(*self._network(inputs))
         except MemoryError as error:
-            if not self._settings.alone:
+            if not self.settings.alone:
                 raise
             raise TemporaryError(
                 f"no memory for a batch of {len(inputs)} inputs ({error}); give the step more, or pack "
@@ -249,7 +254,7 @@ class Stages:
         try:
             with device_errors():
                 if case.results is None:
-                    scored = case.task.truth.known or self._cache is not None
+                    scored = case.task.truth.known or self.cache is not None
                     case.results = self._head.begin(case.task.case, case.size, case.grid, case.tiles, scored=scored)
                 case.results.put(slot, place)
                 case.put += 1
@@ -288,7 +293,7 @@ class Stages:
 
     def _tell(self, results: list[Result]) -> None:
         """Tell what became of cases; those that found no memory are left, unless they were alone."""
-        told = results if self._settings.alone else [each for each in results if not each.lacked_memory]
+        told = results if self.settings.alone else [each for each in results if not each.lacked_memory]
         try:
             for file in self._tell_outside(told):
                 self.exits.files.put(file, len(file[1]))

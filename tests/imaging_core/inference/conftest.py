@@ -16,7 +16,7 @@ from imaging_core.inference.pipeline import Pipeline
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.segmentation import SegmentationHead
 from imaging_core.inference.signals import PendingSignal
-from imaging_core.inference.stages import Settings
+from imaging_core.inference.stages import Settings, Stages
 from imaging_core.models.card import UNPACKED, make_card
 from imaging_core.store import Location
 from tests.imaging_core.inference.tiles import SIDE, Tiles
@@ -69,19 +69,9 @@ def make(request):
             kept = place and open_cache(place, {"model": "test"}, head, self.lines.append)
 
             def pipeline(alone):
-                self.pipelines.append(
-                    Pipeline(
-                        card,
-                        self.network,
-                        head,
-                        device,
-                        Settings(request.param, Limits(), decoders, alone),
-                        tell=tell or keep,
-                        write=write or self.write,
-                        log=self.log,
-                        cache=kept,
-                    )
-                )
+                settings = Settings(request.param, Limits(), decoders, alone)
+                stages = Stages(card, self.network, head, device, settings, tell=tell or keep, log=self.log, cache=kept)
+                self.pipelines.append(Pipeline(stages, write or self.write))
                 return self.pipelines[-1]
 
             self.make = pipeline
