@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 RUN = "run.json"
@@ -23,8 +24,37 @@ REMOVED = "removed.json"
 HEAT = "heat.tif"
 """Extension of a slide's heat map, see :func:`output`."""
 
-CASES_PER_PART = 64
-"""Ledger parts are cut every so many cases of the shard's order, so that an interrupted run cuts them the same way."""
+CASES_PER_PART = 128
+"""How many cases a ledger part holds, as the index of a run says."""
+
+FORMER_CASES_PER_PART = 64
+"""Of runs whose index does not say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where a shard's ledger is cut: every so many cases of its order, so that an interrupted run cuts it the same way.
+
+    Attributes:
+        cases: how many the shard has.
+        each: how many a part holds; the last one holds the rest.
+    """
+
+    cases: int
+    each: int
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of all parts."""
+        return range(-(-self.cases // self.each))
+
+    def of(self, position: int) -> int:
+        """The number of the part that holds the case at a position of the shard."""
+        return position // self.each
+
+    def positions(self, part: int) -> range:
+        """The positions that a part holds."""
+        return range(part * self.each, min((part + 1) * self.each, self.cases))
 
 
 def shard_file(shard: str) -> str:
@@ -37,9 +67,24 @@ def results(shard: str) -> str:
     return f"results/{shard}/"
 
 
+def ledger(shard: str) -> str:
+    """The folder of :func:`ledger_part`, with its closing slash."""
+    return f"results/{shard}/cases/"
+
+
 def ledger_part(shard: str, part: int) -> str:
     """One part of the shard's ledger, JSON lines."""
-    return f"results/{shard}/cases/{part:05d}.jsonl"
+    return f"{ledger(shard)}{part:05d}.jsonl"
+
+
+def checkpoints(shard: str) -> str:
+    """The folder of :func:`checkpoint`, with its closing slash."""
+    return f"results/{shard}/checkpoints/"
+
+
+def checkpoint(shard: str, part: int) -> str:
+    """The lines of a ledger part that is not complete, while the shard is inferred; removed before its summary."""
+    return f"{checkpoints(shard)}{part:05d}.jsonl"
 
 
 def provenance(shard: str, digest: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -129,11 +130,17 @@ def _shard(store: Store, shard: str, samples: int, keys: set[str]) -> Shard:
 
 
 def _counts(store: Store, shard: str, keys: set[str]) -> Counter[str]:
+    """What is finished of a shard that is not complete: its ledger, and checkpoints of parts that are not there yet."""
+    parts, checkpoints = (
+        {key.removeprefix(folder): key for key in keys if key.startswith(folder)}
+        for folder in (run.ledger(shard), run.checkpoints(shard))
+    )
     counts: Counter[str] = Counter()
-    for key in sorted(key for key in keys if key.startswith(f"{run.results(shard)}cases/")):
-        for record in read_part(store.get(key), key):
-            counts[record.state] += 1
-            counts["temporary"] += record.temporary
+    for key in sorted((checkpoints | parts).values()):
+        with suppress(MissingError):  # the shard was completed meanwhile, and its checkpoints removed
+            for record in read_part(store.get(key), key):
+                counts[record.state] += 1
+                counts["temporary"] += record.temporary
     return counts
 
 

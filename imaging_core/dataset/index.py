@@ -56,6 +56,7 @@ class ShardIndex:
         http_hosts: web servers on which they may lie.
         warnings: what was found in the dataset and read all the same.
         shards: in the order of their ids.
+        cases_per_part: how many cases a part of each shard's ledger holds.
     """
 
     dataset: DatasetFacts
@@ -68,11 +69,16 @@ class ShardIndex:
     http_hosts: tuple[str, ...]
     warnings: tuple[str, ...]
     shards: tuple[ShardEntry, ...]
+    cases_per_part: int = run.CASES_PER_PART
 
     @property
     def allowed(self) -> Roots:
         """Where images and masks may be read from."""
         return Roots(self.roots, self.http_hosts)
+
+    def parts(self, cases: int) -> run.Parts:
+        """Where the ledger of a shard of so many cases is cut."""
+        return run.Parts(cases, self.cases_per_part)
 
     @property
     def ids(self) -> list[str]:
@@ -93,6 +99,7 @@ class ShardIndex:
                 "roots": [root.relative_to(folder) for root in self.roots],
                 "http_hosts": list(self.http_hosts),
                 "warnings": list(self.warnings),
+                "cases_per_part": self.cases_per_part,
                 "shards": [_plain(shard) for shard in self.shards],
             }
         )
@@ -177,7 +184,10 @@ def _index(value: _Fields, folder: Location) -> ShardIndex:
         http_hosts=value.texts("http_hosts"),
         warnings=value.texts("warnings"),
         shards=shards,
+        cases_per_part=value.take("cases_per_part", int, run.FORMER_CASES_PER_PART),
     )
+    if not index.cases_per_part:
+        raise ValueError("cases_per_part is 0")
     if not index.roots or index.ids != [run.shard_id(number, len(shards)) for number in range(len(shards))]:
         raise ValueError("its roots or the ids of its shards are not complete")
     return index

@@ -2,39 +2,40 @@
 
 import hashlib
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from imaging_core import run
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
-from imaging_core.inference.resume import Again, Kept, part_of, parts_of, positions_of, stands
-from imaging_core.store import Store
+from imaging_core.inference.resume import Again, Kept, Place, stands
+
+CHECKPOINT_SECONDS = 5.0
+"""A step that is killed does again what was told later than so long ago, and what was under way."""
 
 
 class Recorder:
     """The ledger of one shard while it is inferred. Safe to call from every thread.
 
     Args:
-        store: the run.
-        shard: its id.
-        cases: the ids of all its cases.
+        place: where the results lie.
         kept: what stands already.
         again: which finished cases are done again.
     """
 
-    def __init__(self, store: Store, shard: str, cases: Sequence[str], kept: Kept, again: Again) -> None:
-        self._store, self._shard, self._cases, self._again = store, shard, cases, again
+    def __init__(self, place: Place, kept: Kept, again: Again) -> None:
+        self._place, self._again = place, again
         self._open: dict[int, dict[int, Record]] = {
             part: {
-                position: kept.records[position]
-                for position in positions_of(part, len(cases))
-                if position in kept.records
+                position: kept.records[position] for position in place.parts.positions(part) if position in kept.records
             }
-            for part in parts_of(len(cases))
+            for part in place.parts.numbers
             if part not in kept.parts
         }
         self._finished = len(kept.records)
+        self._told_of: set[int] = set()
+        self._saved_at = time.monotonic()
         self._lock = threading.Lock()
 
     @property
@@ -46,30 +47,46 @@ class Recorder:
         """The cases at these positions are done, failed or skipped.
 
         Returns:
-            The parts that are complete with them, as key and bytes, to be written after these cases' output files.
+            What is to be written after these cases' output files, as key and bytes: the parts that are complete with
+            them, and every CHECKPOINT_SECONDS what was told of others.
         """
-        complete = {}
+        place = self._place
+        complete, checkpoints = {}, {}
         with self._lock:
+            parts = {place.parts.of(position) for position in records}
             for position, record in records.items():
-                self._open[part_of(position)][position] = record
-            for part in {part_of(position) for position in records}:
-                if len(self._open[part]) == len(positions_of(part, len(self._cases))):
+                self._open[place.parts.of(position)][position] = record
+            for part in parts:
+                if len(self._open[part]) == len(place.parts.positions(part)):
                     complete[part] = self._open.pop(part)
             self._finished += len(records)
+            self._told_of = (self._told_of | parts).difference(complete)
+            if self._told_of and time.monotonic() >= self._saved_at + CHECKPOINT_SECONDS:
+                checkpoints = {part: dict(self._open[part]) for part in self._told_of}
+                self._told_of = set()
+                self._saved_at = time.monotonic()
         return [
-            (run.ledger_part(self._shard, part), to_part(members[each] for each in sorted(members)))
-            for part, members in complete.items()
-            if not stands(self._store, self._shard, part, self._cases, self._again)
+            *(
+                (run.ledger_part(place.shard, part), _lines(members))
+                for part, members in complete.items()
+                if not stands(place, part, self._again)
+            ),
+            *((run.checkpoint(place.shard, part), _lines(members)) for part, members in checkpoints.items()),
         ]
 
 
-def write_summary(store: Store, shard: str, shard_sha256: str, cases: Sequence[str]) -> Mapping[str, Any]:
-    """Count the finished ledger and write ``summary.json``, which completes the shard."""
+def _lines(members: Mapping[int, Record]) -> bytes:
+    return to_part(members[position] for position in sorted(members))
+
+
+def write_summary(place: Place, shard_sha256: str) -> Mapping[str, Any]:
+    """Count the finished ledger, remove its checkpoints, and write ``summary.json``, which completes the shard."""
+    store, shard = place.store, place.shard
     states: Counter[str] = Counter()
     provenance: set[str] = set()
     temporary = 0
     parts = []
-    for part in parts_of(len(cases)):
+    for part in place.parts.numbers:
         key = run.ledger_part(shard, part)
         data = store.get(key)
         records = list(read_part(data, key))
@@ -81,11 +98,12 @@ def write_summary(store: Store, shard: str, shard_sha256: str, cases: Sequence[s
         "format": 1,
         "shard": shard,
         "shard_sha256": shard_sha256,
-        "samples": len(cases),
+        "samples": len(place.cases),
         **{state: states[state] for state in STATES},
         "temporary": temporary,
         "parts": parts,
         "provenance": sorted(provenance),
     }
+    store.delete_all(list(store.list(run.checkpoints(shard))))
     store.put(run.summary(shard), run.to_json(summary))
     return summary

@@ -65,69 +65,69 @@ class Kept:
     outdated: bool
 
 
-def part_of(position: int) -> int:
-    """The number of the ledger part that holds the case at a position of the shard."""
-    return position // run.CASES_PER_PART
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the results of one shard lie, and whose they are.
+
+    Attributes:
+        store: the run.
+        shard: its id.
+        cases: the ids of all its cases, in its order.
+        parts: where its ledger is cut.
+    """
+
+    store: Store
+    shard: str
+    cases: Sequence[str]
+    parts: run.Parts
 
 
-def positions_of(part: int, cases: int) -> range:
-    """The positions that a part holds, of a shard of so many cases."""
-    return range(part * run.CASES_PER_PART, min((part + 1) * run.CASES_PER_PART, cases))
-
-
-def parts_of(cases: int) -> range:
-    """The numbers of all parts of a shard of so many cases."""
-    return range(-(-cases // run.CASES_PER_PART))
-
-
-def read_kept(
-    store: Store, shard: str, shard_sha256: str, cases: Sequence[str], model_sha256: str, again: Again
-) -> Kept:
+def read_kept(place: Place, shard_sha256: str, model_sha256: str, again: Again) -> Kept:
     """Read a shard's results, and decide what stands.
 
     A part that cannot be parsed, or that does not fit the shard, is done again, and so is every part whose provenance
-    is not there.
+    is not there. What a checkpoint holds beyond that stands, too.
 
     Raises:
         DataError: the results are of another model or of another shard file: they belong to another run.
     """
+    store, shard = place.store, place.shard
     known = _provenances(store, shard, model_sha256)
     written = _get(store, run.summary(shard))
     summary = None if written is None else _summary(written, shard, shard_sha256)
+    checkpoints = set() if summary is not None else set(store.list(run.checkpoints(shard)))
     records: dict[int, Record] = {}
     parts = set()
     sound = summary is not None
-    for part in parts_of(len(cases)):
+    for part in place.parts.numbers:
         data = _get(store, run.ledger_part(shard, part))
-        positions = positions_of(part, len(cases))
-        found = None if data is None else _records(data, cases, positions, known)
-        if data is None or found is None:
-            sound = False
-            continue
-        if summary is not None and _digest_in(summary, part) != hashlib.sha256(data).hexdigest():
-            sound = False
-        standing = {
-            position: record for position, record in zip(positions, found, strict=True) if not again.wants(record)
-        }
-        records |= standing
-        if len(standing) == len(found):
+        count = len(place.parts.positions(part))
+        found = {} if data is None else _records(data, place, part, known)
+        standing = {position: record for position, record in found.items() if not again.wants(record)}
+        if len(standing) == count and data is not None:
             parts.add(part)
+            if summary is not None and _digest_in(summary, part) != hashlib.sha256(data).hexdigest():
+                sound = False
         else:
             sound = False
+            if run.checkpoint(shard, part) in checkpoints:
+                both = standing | _checkpointed(place, part, known, again)
+                standing = both if len(both) < count else standing  # a part is written with the last case told of it
+        records |= standing
     outdated = written is not None and not sound
     return Kept(records, frozenset(parts), summary if sound else None, outdated)
 
 
-def stands(store: Store, shard: str, part: int, cases: Sequence[str], again: Again) -> bool:
+def stands(place: Place, part: int, again: Again) -> bool:
     """Whether a whole, valid part is there of which nothing is to be done again.
 
     Asked before a part is written: another process may be at work on the same shard, and have done it meanwhile.
     """
-    data = _get(store, run.ledger_part(shard, part))
+    data = _get(place.store, run.ledger_part(place.shard, part))
     if data is None:
         return False
-    found = _records(data, cases, positions_of(part, len(cases)), _digests(store, shard))
-    return found is not None and not any(again.wants(record) for record in found)
+    found = _records(data, place, part, _digests(place.store, place.shard))
+    return bool(found) and not any(again.wants(record) for record in found.values())
 
 
 def _digests(store: Store, shard: str) -> set[str]:
@@ -170,14 +170,29 @@ def _digest_in(summary: Mapping[str, Any], part: int) -> str | None:
         return None
 
 
-def _records(data: bytes, cases: Sequence[str], positions: range, known: set[str]) -> list[Record] | None:
+def _records(data: bytes, place: Place, part: int, known: set[str]) -> dict[int, Record]:
+    """Position to record of a whole, valid part; else nothing."""
+    records = _valid(data, place, part, known)
+    return records if len(records) == len(place.parts.positions(part)) else {}
+
+
+def _checkpointed(place: Place, part: int, known: set[str], again: Again) -> dict[int, Record]:
+    """Position to record of what a valid checkpoint holds and is not to be done again."""
+    data = _get(place.store, run.checkpoint(place.shard, part))
+    records = {} if data is None else _valid(data, place, part, known)
+    return {position: record for position, record in records.items() if not again.wants(record)}
+
+
+def _valid(data: bytes, place: Place, part: int, known: set[str]) -> dict[int, Record]:
+    """Position to record of the lines of a part, or of some of them; nothing when one is not what it should be."""
     try:
         records = list(read_part(data, "part"))
     except DataError:
-        return None
-    if [record.case for record in records] != [cases[position] for position in positions]:
-        return None
-    return records if all(record.by in known for record in records) else None
+        return {}
+    position_of = {place.cases[position]: position for position in place.parts.positions(part)}
+    found = {position_of[record.case]: record for record in records if record.case in position_of}
+    in_order = len(found) == len(records) and list(found) == sorted(found)
+    return found if in_order and all(record.by in known for record in records) else {}
 
 
 def _get(store: Store, key: str) -> bytes | None:

@@ -78,7 +78,7 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
 
 
 def read_ledger(
-    store: Reader, found: ShardResults, expected: Sequence[str], sha256: str
+    store: Reader, found: ShardResults, expected: Sequence[str], sha256: str, parts: run.Parts
 ) -> Iterator[tuple[slice, list[Record], str]]:
     """The records of one shard, part by part.
 
@@ -87,6 +87,7 @@ def read_ledger(
         found: what is there of the shard.
         expected: the ids of its cases, in the shard's order.
         sha256: digest of the shard's file.
+        parts: where the ledger is cut.
 
     Yields:
         The places in ``expected``, their records in the same order, and the part's key.
@@ -94,12 +95,12 @@ def read_ledger(
     Raises:
         DataError: a part does not fit the shard, or the summary; a line is not a ledger line.
     """
-    count = -(-len(expected) // run.CASES_PER_PART)
+    count = len(parts.numbers)
     listed = None if found.summary is None else _listed(found, found.summary, count, sha256)
     if surplus := sorted(part for part in found.parts if part >= count):
         raise DataError(f"{run.ledger_part(found.shard, surplus[0])}: the shard has only {count} parts; {found.again}")
     states: Counter[str] = Counter()
-    for part in range(count):
+    for part in parts.numbers:
         key = run.ledger_part(found.shard, part)
         if part not in found.parts:
             if listed is not None:
@@ -109,7 +110,8 @@ def read_ledger(
         if listed is not None and hashlib.sha256(data).hexdigest() != listed[part]:
             raise DataError(f"{key}: does not fit its digest in the summary; {found.again}")
         records = list(read_part(data, key))
-        place = slice(part * run.CASES_PER_PART, min((part + 1) * run.CASES_PER_PART, len(expected)))
+        positions = parts.positions(part)
+        place = slice(positions.start, positions.stop)
         _check_cases([record.case for record in records], expected, place, key, found.again)
         states.update(record.state for record in records)
         yield place, records, key

@@ -104,7 +104,8 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
     with Ahead(store, chain.from_iterable(found[entry.id].keys for entry in entries)) as ahead:
         for entry, rows in zip(entries, expected.shard_rows, strict=True):
             results = found[entry.id]
-            for place, records, key in read_ledger(ahead, results, expected.ids(rows), entry.sha256):
+            parts = expected.index.parts(len(rows))
+            for place, records, key in read_ledger(ahead, results, expected.ids(rows), entry.sha256, parts):
                 for digest in dict.fromkeys(record.by for record in records):
                     source = provenances.note(entry.id, digest, there=digest in results.provenance)
                     columns = columns or columns_for(source.card, len(state))

@@ -17,9 +17,9 @@ from tests.s3_server import BUCKET, running_server, used
 COMMAND = (sys.executable, "-m", "workflows.distributed_inference")
 TIED = small_run.PROJECT / "workflows" / "local" / "tied.py"
 
-CASES = 150
+CASES = 280
 SHARDS = 2
-"""Of 75 cases each, and so with two ledger parts."""
+"""Of 140 cases each, and so with two ledger parts."""
 
 MAY_DIFFER = ("run.json", "ro-crate-metadata.json", "report/report.html", "report/ui/index.html")
 

@@ -17,7 +17,7 @@ from imaging_core.errors import DataError, UsageError
 from tests import small_run
 from tests.small_run import PROJECT, compared, crop, infer, make_bundle, make_images, make_masks, records, split
 
-CASES = 70  # more than one ledger part
+CASES = 140  # more than one ledger part
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +43,11 @@ def undisturbed(place):
 
 def test_masks_have_the_size_of_their_images_and_the_counts_of_scikit_learn(place, undisturbed):
     found = records(undisturbed)
-    assert sorted(found) == [f"{number:02d}" for number in range(CASES)]
+    assert sorted(found) == [f"{number:03d}" for number in range(CASES)]
     for number in range(CASES):
-        record = found[f"{number:02d}"]
+        record = found[f"{number:03d}"]
         assert record.state == "done"
-        assert record.outputs == {"mask": f"outputs/{number:02d}.png"}
+        assert record.outputs == {"mask": f"outputs/{number:03d}.png"}
         data = (undisturbed / record.outputs["mask"]).read_bytes()
         assert record.digests == {"mask": (hashlib.sha256(data).hexdigest(), len(data))}
         mask = np.array(Image.open(io.BytesIO(data)))
@@ -68,7 +68,7 @@ def test_the_summary_says_what_is_there(undisturbed):
     assert {key: summary[key] for key in ("shard", "samples", "done", "failed", "skipped", "temporary")} == {
         "shard": "000", "samples": CASES, "done": CASES, "failed": 0, "skipped": 0, "temporary": 0,
     }  # fmt: skip
-    assert [part["cases"] for part in summary["parts"]] == [64, 6]
+    assert [part["cases"] for part in summary["parts"]] == [128, 12]
     (by,) = summary["provenance"]
     provenance = json.loads((undisturbed / f"results/000/provenance/{by}.json").read_text())
     assert provenance["compute_class"]["threads"] == 1
@@ -77,6 +77,18 @@ def test_the_summary_says_what_is_there(undisturbed):
     timing = json.loads((undisturbed / "results/000/timing.json").read_text())
     assert timing["cases"] == CASES
     assert set(timing["stages"]) == {"fetch", "decode", "compute", "finish", "write"}
+
+
+def test_a_run_that_an_earlier_version_split_keeps_the_parts_that_it_had(place, undisturbed, tmp_path):
+    split(place / "data" / "crops.yml", tmp_path / "run", 1)
+    index = tmp_path / "run/shards/index.json"
+    values = json.loads(index.read_text())
+    assert values.pop("cases_per_part") == 128
+    index.write_text(json.dumps(values))
+    infer(tmp_path / "run", place / "binary")
+    summary = json.loads((tmp_path / "run/results/000/summary.json").read_text())
+    assert [part["cases"] for part in summary["parts"]] == [64, 64, 12]
+    assert records(tmp_path / "run") == records(undisturbed)
 
 
 @pytest.mark.parametrize("shards", [2, 3, 5])
@@ -120,7 +132,7 @@ def test_what_is_missing_is_done_again_with_the_same_bytes(place, undisturbed, t
             second.unlink()
             (results / "summary.json").unlink()
         case "strange line":
-            first.write_bytes(first.read_bytes().replace(b'"case":"05"', b'"case":"77"'))
+            first.write_bytes(first.read_bytes().replace(b'"case":"005"', b'"case":"777"'))
     # locations are relative to the run; the copy lies one folder elsewhere
     shutil.copytree(place / "data", tmp_path / "data")
     infer(run, place / "binary")

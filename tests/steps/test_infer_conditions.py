@@ -22,7 +22,7 @@ from tests.s3_server import BUCKET, S3Server, running_server, running_toxiproxy
 from tests.small_run import compared, infer, make_bundle, make_images, make_masks, records, split
 
 PATIENT = "doe-jane-1947"
-CASES = 100  # more than one part of the ledger
+CASES = 150  # more than one part of the ledger
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_an_image_that_is_denied_is_a_failed_case_until_it_is_allowed(remote, se
         client.cache_clear()
         infer(remote.run, remote.model)
     failed = {case: each for case, each in records(remote.run).items() if each.state == "failed"}
-    assert set(failed) == {"00", "03", *(f"{number}" for number in range(30, 40))}
+    assert set(failed) == {"000", "003", *(f"{number:03d}" for number in range(30, 40))}
     assert {(each.kind, each.reason, each.temporary) for each in failed.values()} == {
         ("store", "access to the image is denied", True)
     }
@@ -154,7 +154,7 @@ def test_what_is_missing_damaged_or_does_not_come_is_a_failed_case(remote, monke
     assert [each.temporary for each in found] == [False, False, True]
     remote.relay.faults = []
     infer(remote.run, remote.model)
-    assert records(remote.run)["02"].state == "done"
+    assert records(remote.run)["002"].state == "done"
 
 
 def test_a_full_disk_ends_the_step_with_75_and_leaves_whole_files_and_goes_on_when_there_is_room(inputs, tmp_path):
@@ -189,7 +189,7 @@ def test_a_network_folder_that_is_gone_ends_the_step_with_75(inputs, tmp_path):
     with gone(inputs.dataset.parent):
         ends(run, inputs.model, LostError, "^images on the disk: the disk or network folder is gone")
     infer(run, inputs.model)
-    assert records(run).keys() == {f"{number:02d}" for number in range(CASES)}
+    assert records(run).keys() == {f"{number:03d}" for number in range(CASES)}
     with gone(run), pytest.raises(LostError, match="the disk or network folder is gone"):
         infer(run, inputs.model)
 

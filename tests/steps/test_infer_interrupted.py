@@ -12,7 +12,7 @@ from imaging_core.store import Location
 from tests import small_run
 from tests.small_run import compared, infer, make_bundle, make_images, make_masks, split, start
 
-CASES = 120
+CASES = 150
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def stop_after(place, name, outputs, number):
     return run, process
 
 
-@pytest.mark.parametrize("outputs", [1, 70])
+@pytest.mark.parametrize("outputs", [1, 140])
 def test_killed_in_the_middle_and_run_again(place, outputs):
     run, process = stop_after(place, f"killed-{outputs}", outputs, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

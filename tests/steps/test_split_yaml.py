@@ -144,7 +144,7 @@ class TestIndex:
         assert [shard["id"] for shard in value.pop("shards")] == ["000", "001", "002"]
         assert value == {
             "format": 1, "split": "test", "policy": "balanced", "cost": "samples", "samples": 8, "labelled": 8,
-            "roots": ["../../data", "../../more"], "http_hosts": ["host:80"], "warnings": [],
+            "roots": ["../../data", "../../more"], "http_hosts": ["host:80"], "warnings": [], "cases_per_part": 128,
         }  # fmt: skip
 
     def test_leads_to_the_roots(self, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
-from imaging_core.inference.ledger import Record
+from imaging_core.inference.ledger import Record, to_part
 from imaging_core.store.local import LocalStore
 from workflows.command_line import main
 from workflows.state import read_state
@@ -60,6 +60,17 @@ def test_a_run_at_work(written, status):
     assert lines(said)["shards"] == "3: 1 complete, 1 in progress (001), 1 missing (002)"
     assert lines(said)["cases"] == "10: 4 done, 2 failed (1 for a temporary reason), 0 skipped, 4 to do"
     assert lines(said)["report"] == "not written yet"
+
+
+def test_a_shard_at_work_counts_what_its_checkpoints_hold_beyond_its_ledger(written, status):
+    written.begin()
+    written.split({"000": 10})
+    done = [Record(str(number), "done", "x") for number in range(4)]
+    written.part("000", done[:2])
+    written.store.put(run.checkpoint("000", 0), to_part(done[:1]))
+    written.store.put(run.checkpoint("000", 1), to_part(done[2:3]))
+    _, said = status()
+    assert lines(said)["cases"] == "10: 3 done, 0 failed, 0 skipped, 7 to do"
 
 
 def test_a_summary_that_is_taken_away_while_it_is_read_leaves_its_shard_to_do(written):

@@ -86,7 +86,7 @@ class TestAnyShards:
         merged = merge(synthetic(200, 3, unfinished={1: 1}).write(tmp_path))
         counts = {state: merged.count(state) for state in ("done", "failed", "skipped", "missing")}
         assert sum(counts.values()) == 200
-        assert counts["missing"] == 67 - run.CASES_PER_PART
+        assert counts["missing"] == 67 - run.FORMER_CASES_PER_PART
         assert merged.incomplete == ("001",)
 
     def test_a_shard_that_never_began_is_missing(self, tmp_path):

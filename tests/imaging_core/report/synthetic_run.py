@@ -159,7 +159,8 @@ class SyntheticRun:
         digest = hashlib.sha256(provenance).hexdigest()[:12]
         records = [replace(record, by=digest) for record in cases]
         parts = [
-            to_part(records[start : start + run.CASES_PER_PART]) for start in range(0, len(records), run.CASES_PER_PART)
+            to_part(records[start : start + run.FORMER_CASES_PER_PART])
+            for start in range(0, len(records), run.FORMER_CASES_PER_PART)
         ]
         there = self.unfinished.get(number, len(parts))
         if there:
