@@ -105,16 +105,16 @@ def write_dataset(folder: Path, entries: Sequence[dict[str, Any]], classes: Sequ
     return path
 
 
-def split(dataset: Path, run: Path, shards: int) -> None:
+def split(dataset: Path, run: Path | Location, shards: int) -> None:
     arguments = ["--dataset", str(dataset), "--split", "test", "--shards", str(shards), "--run", str(run)]
     assert split_yaml.main(arguments) == 0
 
 
-def arguments_of(run: Path, model: Path, shard: str = "000", *options: str) -> list[str]:
+def arguments_of(run: Path | Location, model: Path, shard: str = "000", *options: str) -> list[str]:
     return ["--run", str(run), "--shard", shard, "--model", str(model), "--threads-per-step", "1", *options]
 
 
-def infer(run: Path, model: Path, shard: str = "000", *options: str) -> None:
+def infer(run: Path | Location, model: Path, shard: str = "000", *options: str) -> None:
     """Infer one shard in this process."""
     assert infer_step.main(arguments_of(run, model, shard, "--device", "cpu", *options)) == 0
 

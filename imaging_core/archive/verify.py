@@ -184,6 +184,7 @@ class _Verification:
         for shard in shards:
             folder, summary = run.results(shard), run.summary(shard)
             self._known |= {summary, run.timing(shard)}
+            self._known |= {key for key in self._sizes if key.startswith(run.checkpoints(shard))}
             if summary not in self._sizes:
                 self._known |= {key for key in self._sizes if key.startswith(folder)}
                 self._wrong(folder, "incomplete", "the shard is not finished: nothing pins its ledger yet")

@@ -5,9 +5,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from imaging_core import run
+from imaging_core.errors import DeniedError
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
 from imaging_core.inference.resume import Again, Kept, Place, stands
 
@@ -104,6 +106,7 @@ def write_summary(place: Place, shard_sha256: str) -> Mapping[str, Any]:
         "parts": parts,
         "provenance": sorted(provenance),
     }
-    store.delete_all(list(store.list(run.checkpoints(shard))))
+    with suppress(DeniedError):  # where nothing may be removed they stay, and nobody reads them any more
+        store.delete_all(list(store.list(run.checkpoints(shard))))
     store.put(run.summary(shard), run.to_json(summary))
     return summary
