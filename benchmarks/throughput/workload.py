@@ -69,7 +69,7 @@ _LENET = "--architecture lenet5 --input-size 28x28 --channels 1 --kind multiclas
 WORKLOADS = (
     Workload("jpeg", "6-megapixel JPEGs, U-Net 192 x 192", _jpegs, _UNET, 160),
     Workload("reduced", "the same, decoded at a reduced scale", _jpegs, f"{_UNET} --decode reduced", 160),
-    Workload("png", "28 x 28 PNGs, LeNet-5", _pngs, _LENET, 30_000),
+    Workload("png", "28 x 28 PNGs, LeNet-5", _pngs, _LENET, 100_000),
 )
 
 

@@ -1,8 +1,6 @@
 """From a source to bytes: what is wrong with one file is told as a failed case, what ails its store ends the step."""
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 from imaging_core.decode.case import CaseError, FailureKind, Limits
@@ -99,19 +97,21 @@ class store_failures:  # noqa: N801 - reads as a statement
                 raise CaseError("store", f"the store did not give the {role}", temporary=True) from error
 
 
-@contextmanager
-def codec_failures(form: str, role: Role) -> Iterator[None]:
+class codec_failures:  # noqa: N801 - reads as a statement
     """Turns whatever a codec raises on damaged data into CaseError: unreadable, or out_of_memory."""
-    try:
-        yield
-    except CaseError:
-        raise
-    except MemoryError as error:
-        raise CaseError("out_of_memory", f"no memory left to decode this {form} {role}") from error
-    except Exception as error:  # damaged data makes codecs raise whatever they like
-        if "memory" in str(error).lower():  # C libraries have words for it of their own
-            raise CaseError("out_of_memory", f"no memory left to decode this {form} {role}") from error
-        raise CaseError("unreadable", f"the {form} data is truncated or damaged") from error
+
+    def __init__(self, form: str, role: Role) -> None:
+        self._form, self._role = form, role
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, CaseError) or not isinstance(error, Exception):
+            return
+        if isinstance(error, MemoryError) or "memory" in str(error).lower():  # C libraries have words of their own
+            raise CaseError("out_of_memory", f"no memory left to decode this {self._form} {self._role}") from error
+        raise CaseError("unreadable", f"the {self._form} data is truncated or damaged") from error
 
 
 def _nameless(message: str, location: Location) -> str:

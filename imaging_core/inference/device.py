@@ -138,8 +138,9 @@ class Device:
             n x height x width x channels.
         """
         if not self._gpu:
-            together = np.stack(pixels) if len(pixels) > 1 else np.require(pixels[0], requirements=["C", "W"])[None]
-            return torch.from_numpy(together)
+            if len(pixels) == 1:
+                return torch.from_numpy(np.require(pixels[0], requirements=["C", "W"])[None])
+            return torch.from_numpy(np.concatenate(pixels).reshape(len(pixels), *pixels[0].shape))
         first = torch.from_numpy(np.require(pixels[0], requirements=["C", "W"]))
         pinned = torch.empty((len(pixels), *first.shape), dtype=first.dtype, pin_memory=True)
         np.stack(pixels, out=pinned.numpy())

@@ -42,7 +42,7 @@ class Location:
         """
         if not text or "\0" in text:
             raise DataError(f"location {text!r}: {EMPTY}")
-        if url := _URL.fullmatch(text):
+        if "://" in text and (url := _URL.fullmatch(text)):
             scheme, host, path = url["scheme"].lower(), url["host"], url["path"] or "/"
             if scheme == FILE:
                 if host not in ("", "localhost"):

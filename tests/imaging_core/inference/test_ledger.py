@@ -36,6 +36,11 @@ def test_a_part_is_what_pythons_own_json_writes():
     scored += [
         Record("0a", "done", "5f", counts=classes, outputs=outputs, digests=digests),
         Record("0b", "done", "5f", scores=(0.25, 3e-5), outputs=outputs, digests=digests),
+        *(Record("0c", "done", "5f", size=(3, 4), inputs=1, label=(2,), scores=row) for row in rows),
+        Record("0d", "done", "5f", size=(3, 4), inputs=12, label=(), scores=(0.25, 0.75)),
+        Record("0e", "done", "5f", label=(1, 2), scores=(1.0,)),
+        Record('0"f', "done", "5f", size=(3, 4), inputs=1, scores=(0.25, 0.75)),
+        Record("0g", "done", "", size=(), inputs=1, scores=(0.25, 0.75)),
     ]
 
     def line(record: Record) -> bytes:
@@ -49,8 +54,10 @@ def test_a_part_is_what_pythons_own_json_writes():
 
 
 def test_scores_that_are_no_numbers_are_not_written():
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        to_part([Record("00", "done", "5f", scores=(0.5, math.nan))])
+    for scores in ((0.5, math.nan), (math.inf, 0.5), (0.5, math.inf, -math.inf)):
+        for outputs in ({}, {"mask": "outputs/00.png"}):
+            with pytest.raises(ValueError, match="not JSON compliant"):
+                to_part([Record("00", "done", "5f", scores=scores, outputs=outputs)])
 
 
 @pytest.mark.parametrize(
