@@ -16,7 +16,7 @@ from imaging_core import __version__, run
 from imaging_core.dataset.index import case_ids, read_index, read_shard
 from imaging_core.inference.ledger import Counts, Record, to_part
 from imaging_core.inference.recorder import write_summary
-from imaging_core.inference.resume import Place
+from imaging_core.inference.resume import ShardLedger
 from imaging_core.inference.shortest import shortest
 from imaging_core.metrics.provenance import DIGEST_LENGTH
 from imaging_core.models.card import make_card
@@ -90,11 +90,11 @@ def _infer(prefix: str, task: Task, shard: str, sha256: str) -> None:
         _classified if task == "classification" else _segmented
     )
     records = list(make(cases, by, np.random.default_rng(int(shard))))
-    place = Place(store, shard, cases, run.Parts(len(cases), run.CASES_PER_PART))
-    for part in place.parts.numbers:
-        members = place.parts.positions(part)
+    ledger = ShardLedger(store, shard, cases, run.Parts(len(cases), run.CASES_PER_PART))
+    for part in ledger.parts.numbers:
+        members = ledger.parts.positions(part)
         store.put(run.ledger_part(shard, part), to_part(records[position] for position in members))
-    write_summary(place, sha256)
+    write_summary(ledger, sha256)
 
 
 def _provenance(task: Task) -> bytes:

@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
 
 
 def footprint(workload: Workload, folder: Path, rounds: int) -> None:
-    make(workload, folder)
+    make(workload, folder, workload.count)
     dataset, model = str(folder / "images" / "dataset.yml"), str(folder / "model")
     loading, begun, needed = [], [], 0.0
     for number in range(rounds):

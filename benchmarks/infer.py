@@ -129,7 +129,7 @@ def upload(folder: Path, to: str, environment: dict[str, str]) -> None:
     code = (
         "import sys, pathlib; from concurrent.futures import ThreadPoolExecutor; from imaging_core.store import *; "
         "store = open_store(Location.parse(sys.argv[2])); root = pathlib.Path(sys.argv[1]); "
-        "files = [path for path in root.rglob('*') if path.is_file() and 'out' not in path.parts]; "
+        "files = [path for path in root.rglob('*') if path.is_file()]; "
         "list(ThreadPoolExecutor(4).map(lambda path: store.put(str(path.relative_to(root)), path.read_bytes()), files))"
     )
     subprocess.run([sys.executable, "-c", code, str(folder), to], env=os.environ | environment, check=True)
@@ -154,7 +154,6 @@ def main() -> None:
 
 
 def compare(workload: Workload, folder: Path, rounds: int, *, disk_only: bool) -> None:
-    make(workload, folder)
     numbers = iter(range(1000))
 
     def on_disk() -> str:  # nothing is removed meanwhile: ext4 without a journal then is slow to make files
@@ -162,11 +161,14 @@ def compare(workload: Workload, folder: Path, rounds: int, *, disk_only: bool) -
         out.mkdir()
         return str(out)
 
+    make(workload, folder, workload.count)
     show(f"{workload.title}, from disk", measured(workload, str(folder), on_disk, {}, rounds))
     if disk_only:
         return
+    to_upload = folder.with_suffix(".upload")
+    make(workload, to_upload, workload.in_bucket)
     with minio(folder.with_suffix(".minio")) as (bucket, environment):
-        upload(folder, f"{bucket}/in", environment)
+        upload(to_upload, f"{bucket}/in", environment)
         in_bucket = measured(workload, f"{bucket}/in", lambda: f"{bucket}/out-{next(numbers)}", environment, rounds)
         show(f"{workload.title}, from MinIO", in_bucket)
 

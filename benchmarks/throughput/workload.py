@@ -24,6 +24,7 @@ class Workload:
         images: writes so many images into a folder; returns their names.
         pack: options of ``steps.bundle pack``.
         count: of images.
+        in_bucket: of images where they are read from S3.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Workload:
     images: Callable[[Path, int], list[str]]
     pack: str
     count: int
+    in_bucket: int
 
 
 def _jpegs(folder: Path, count: int) -> list[str]:
@@ -67,17 +69,17 @@ _LENET = "--architecture lenet5 --input-size 28x28 --channels 1 --kind multiclas
     ",".join(f"digit-{index}" for index in range(10))
 )
 WORKLOADS = (
-    Workload("jpeg", "6-megapixel JPEGs, U-Net 192 x 192", _jpegs, _UNET, 160),
-    Workload("reduced", "the same, decoded at a reduced scale", _jpegs, f"{_UNET} --decode reduced", 160),
-    Workload("png", "28 x 28 PNGs, LeNet-5", _pngs, _LENET, 100_000),
+    Workload("jpeg", "6-megapixel JPEGs, U-Net 192 x 192", _jpegs, _UNET, 160, 160),
+    Workload("reduced", "the same, decoded at a reduced scale", _jpegs, f"{_UNET} --decode reduced", 160, 160),
+    Workload("png", "28 x 28 PNGs, LeNet-5", _pngs, _LENET, 100_000, 20_000),
 )
 
 
-def make(workload: Workload, folder: Path) -> None:
-    """Write ``images/``, ``images/dataset.yml`` and ``model/`` below a folder."""
+def make(workload: Workload, folder: Path, count: int) -> None:
+    """Write ``images/`` with so many, ``images/dataset.yml`` and ``model/`` below a folder."""
     images = folder / "images"
     images.mkdir(parents=True)
-    names = workload.images(images, workload.count)
+    names = workload.images(images, count)
     dataset = {"name": workload.name, "images": names, "split": {"test": list(range(len(names)))}}
     (images / "dataset.yml").write_text(json.dumps(dataset))
     command = [sys.executable, "-m", "steps.bundle", "pack", *workload.pack.split(), "--random-seed", "1"]

@@ -72,7 +72,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
         cache = open_cache(request.cache, recipe, head, say)
     beside = _dicom_results(request, card, digest)
     log = BatchLog(head.figure, card.batch, len(work.positions), say)
-    recorder = Recorder(work.place, work.kept, work.again)
+    recorder = Recorder(work.ledger, work.kept, work.again)
 
     def tell(results: Sequence[Result]) -> list[tuple[str, bytes]]:
         parts = recorder.tell({result.task.position: _record(result, by) for result in results})
@@ -86,7 +86,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     def pipeline(alone: bool) -> Pipeline:
         settings = Settings(1 if alone else request.threads, limits, decoders, alone)
         stages = Stages(card, network, head, device, settings, tell=tell, log=log, cache=cache, beside=beside)
-        return Pipeline(stages, work.place.store.put)
+        return Pipeline(stages, work.ledger.store.put)
 
     with deferred_signals() as pending, rare_collections():
         times = run_within_memory(pipeline, _to_infer(work), pending)
@@ -134,7 +134,7 @@ def _to_infer(work: Work) -> Iterator[Task | Result]:
             yield each
         else:
             position, failure = each
-            yield Result.of_failure(Task(position, work.place.cases[position], (), Truth()), failure)
+            yield Result.of_failure(Task(position, work.ledger.cases[position], (), Truth()), failure)
 
 
 def _record(result: Result, by: str) -> Record:
@@ -167,7 +167,7 @@ def _write_provenance(request: Request, work: Work, machine: dict[str, Any]) -> 
         }
     )
     digest = hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
-    work.place.store.put(run.provenance(request.shard, digest), data)
+    work.ledger.store.put(run.provenance(request.shard, digest), data)
     return digest
 
 
@@ -195,4 +195,4 @@ def _write_timing(
             name: {each: round(value, 3) for each, value in asdict(time_of).items()} for name, time_of in stages.items()
         },
     }
-    work.place.store.put(run.timing(request.shard), run.to_json(timing))
+    work.ledger.store.put(run.timing(request.shard), run.to_json(timing))

@@ -11,7 +11,7 @@ from typing import Any
 from imaging_core import run
 from imaging_core.errors import DeniedError
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
-from imaging_core.inference.resume import Again, Kept, Place, stands
+from imaging_core.inference.resume import Again, Kept, ShardLedger, stands
 
 CHECKPOINT_SECONDS = 5.0
 """A step that is killed does again what was told later than so long ago, and what was under way."""
@@ -21,18 +21,20 @@ class Recorder:
     """The ledger of one shard while it is inferred. Safe to call from every thread.
 
     Args:
-        place: where the results lie.
+        ledger: where the results lie.
         kept: what stands already.
         again: which finished cases are done again.
     """
 
-    def __init__(self, place: Place, kept: Kept, again: Again) -> None:
-        self._place, self._again = place, again
+    def __init__(self, ledger: ShardLedger, kept: Kept, again: Again) -> None:
+        self._ledger, self._again = ledger, again
         self._open: dict[int, dict[int, Record]] = {
             part: {
-                position: kept.records[position] for position in place.parts.positions(part) if position in kept.records
+                position: kept.records[position]
+                for position in ledger.parts.positions(part)
+                if position in kept.records
             }
-            for part in place.parts.numbers
+            for part in ledger.parts.numbers
             if part not in kept.parts
         }
         self._finished = len(kept.records)
@@ -52,14 +54,14 @@ class Recorder:
             What is to be written after these cases' output files, as key and bytes: the parts that are complete with
             them, and every CHECKPOINT_SECONDS what was told of others.
         """
-        place = self._place
+        ledger = self._ledger
         complete, checkpoints = {}, {}
         with self._lock:
-            parts = {place.parts.of(position) for position in records}
+            parts = {ledger.parts.of(position) for position in records}
             for position, record in records.items():
-                self._open[place.parts.of(position)][position] = record
+                self._open[ledger.parts.of(position)][position] = record
             for part in parts:
-                if len(self._open[part]) == len(place.parts.positions(part)):
+                if len(self._open[part]) == len(ledger.parts.positions(part)):
                     complete[part] = self._open.pop(part)
             self._finished += len(records)
             self._told_of = (self._told_of | parts).difference(complete)
@@ -69,11 +71,11 @@ class Recorder:
                 self._saved_at = time.monotonic()
         return [
             *(
-                (run.ledger_part(place.shard, part), _lines(members))
+                (run.ledger_part(ledger.shard, part), _lines(members))
                 for part, members in complete.items()
-                if not stands(place, part, self._again)
+                if not stands(ledger, part, self._again)
             ),
-            *((run.checkpoint(place.shard, part), _lines(members)) for part, members in checkpoints.items()),
+            *((run.checkpoint(ledger.shard, part), _lines(members)) for part, members in checkpoints.items()),
         ]
 
 
@@ -81,14 +83,14 @@ def _lines(members: Mapping[int, Record]) -> bytes:
     return to_part(members[position] for position in sorted(members))
 
 
-def write_summary(place: Place, shard_sha256: str) -> Mapping[str, Any]:
+def write_summary(ledger: ShardLedger, shard_sha256: str) -> Mapping[str, Any]:
     """Count the finished ledger, remove its checkpoints, and write ``summary.json``, which completes the shard."""
-    store, shard = place.store, place.shard
+    store, shard = ledger.store, ledger.shard
     states: Counter[str] = Counter()
     provenance: set[str] = set()
     temporary = 0
     parts = []
-    for part in place.parts.numbers:
+    for part in ledger.parts.numbers:
         key = run.ledger_part(shard, part)
         data = store.get(key)
         records = list(read_part(data, key))
@@ -100,7 +102,7 @@ def write_summary(place: Place, shard_sha256: str) -> Mapping[str, Any]:
         "format": 1,
         "shard": shard,
         "shard_sha256": shard_sha256,
-        "samples": len(place.cases),
+        "samples": len(ledger.cases),
         **{state: states[state] for state in STATES},
         "temporary": temporary,
         "parts": parts,

@@ -66,7 +66,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShardLedger:
     """Where the results of one shard lie, and whose they are.
 
     Attributes:
@@ -82,7 +82,7 @@ class Place:
     parts: run.Parts
 
 
-def read_kept(place: Place, shard_sha256: str, model_sha256: str, again: Again) -> Kept:
+def read_kept(ledger: ShardLedger, shard_sha256: str, model_sha256: str, again: Again) -> Kept:
     """Read a shard's results, and decide what stands.
 
     A part that cannot be parsed, or that does not fit the shard, is done again, and so is every part whose provenance
@@ -91,18 +91,19 @@ def read_kept(place: Place, shard_sha256: str, model_sha256: str, again: Again) 
     Raises:
         DataError: the results are of another model or of another shard file: they belong to another run.
     """
-    store, shard = place.store, place.shard
+    store, shard = ledger.store, ledger.shard
     known = _provenances(store, shard, model_sha256)
     written = _get(store, run.summary(shard))
     summary = None if written is None else _summary(written, shard, shard_sha256)
-    checkpoints = set() if summary is not None else set(store.list(run.checkpoints(shard)))
+    there = set(store.list(run.results(shard)))
     records: dict[int, Record] = {}
     parts = set()
     sound = summary is not None
-    for part in place.parts.numbers:
-        data = _get(store, run.ledger_part(shard, part))
-        count = len(place.parts.positions(part))
-        found = {} if data is None else _records(data, place, part, known)
+    for part in ledger.parts.numbers:
+        key = run.ledger_part(shard, part)
+        data = _get(store, key) if key in there else None
+        count = len(ledger.parts.positions(part))
+        found = {} if data is None else _records(data, ledger, part, known)
         standing = {position: record for position, record in found.items() if not again.wants(record)}
         if len(standing) == count and data is not None:
             parts.add(part)
@@ -110,23 +111,23 @@ def read_kept(place: Place, shard_sha256: str, model_sha256: str, again: Again) 
                 sound = False
         else:
             sound = False
-            if run.checkpoint(shard, part) in checkpoints:
-                both = standing | _checkpointed(place, part, known, again)
+            if run.checkpoint(shard, part) in there:
+                both = standing | _checkpointed(ledger, part, known, again)
                 standing = both if len(both) < count else standing  # a part is written with the last case told of it
         records |= standing
     outdated = written is not None and not sound
     return Kept(records, frozenset(parts), summary if sound else None, outdated)
 
 
-def stands(place: Place, part: int, again: Again) -> bool:
+def stands(ledger: ShardLedger, part: int, again: Again) -> bool:
     """Whether a whole, valid part is there of which nothing is to be done again.
 
     Asked before a part is written: another process may be at work on the same shard, and have done it meanwhile.
     """
-    data = _get(place.store, run.ledger_part(place.shard, part))
+    data = _get(ledger.store, run.ledger_part(ledger.shard, part))
     if data is None:
         return False
-    found = _records(data, place, part, _digests(place.store, place.shard))
+    found = _records(data, ledger, part, _digests(ledger.store, ledger.shard))
     return bool(found) and not any(again.wants(record) for record in found.values())
 
 
@@ -170,26 +171,26 @@ def _digest_in(summary: Mapping[str, Any], part: int) -> str | None:
         return None
 
 
-def _records(data: bytes, place: Place, part: int, known: set[str]) -> dict[int, Record]:
+def _records(data: bytes, ledger: ShardLedger, part: int, known: set[str]) -> dict[int, Record]:
     """Position to record of a whole, valid part; else nothing."""
-    records = _valid(data, place, part, known)
-    return records if len(records) == len(place.parts.positions(part)) else {}
+    records = _valid(data, ledger, part, known)
+    return records if len(records) == len(ledger.parts.positions(part)) else {}
 
 
-def _checkpointed(place: Place, part: int, known: set[str], again: Again) -> dict[int, Record]:
+def _checkpointed(ledger: ShardLedger, part: int, known: set[str], again: Again) -> dict[int, Record]:
     """Position to record of what a valid checkpoint holds and is not to be done again."""
-    data = _get(place.store, run.checkpoint(place.shard, part))
-    records = {} if data is None else _valid(data, place, part, known)
+    data = _get(ledger.store, run.checkpoint(ledger.shard, part))
+    records = {} if data is None else _valid(data, ledger, part, known)
     return {position: record for position, record in records.items() if not again.wants(record)}
 
 
-def _valid(data: bytes, place: Place, part: int, known: set[str]) -> dict[int, Record]:
+def _valid(data: bytes, ledger: ShardLedger, part: int, known: set[str]) -> dict[int, Record]:
     """Position to record of the lines of a part, or of some of them; nothing when one is not what it should be."""
     try:
         records = list(read_part(data, "part"))
     except DataError:
         return {}
-    position_of = {place.cases[position]: position for position in place.parts.positions(part)}
+    position_of = {ledger.cases[position]: position for position in ledger.parts.positions(part)}
     found = {position_of[record.case]: record for record in records if record.case in position_of}
     in_order = len(found) == len(records) and list(found) == sorted(found)
     return found if in_order and all(record.by in known for record in records) else {}

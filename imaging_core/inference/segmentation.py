@@ -205,8 +205,6 @@ class _SealedMaps:
             classes_last = values if values.ndim == 3 else np.moveaxis(values, 0, -1)
             return run.output(self.case, "nii.gz"), to_nifti(classes_last, self.grid.affine)
         match self.head.card.output.kind:
-            case "binary":
-                return run.output(self.case, "png"), to_png(mask * np.uint8(255))
             case "multilabel":
                 return run.output(self.case, "tif"), to_tiff(mask * np.uint8(255))
             case _:

@@ -20,7 +20,7 @@ from imaging_core.inference.fit import check_fit
 from imaging_core.inference.measured import Measures
 from imaging_core.inference.progress import ProgressFile
 from imaging_core.inference.recorder import write_summary
-from imaging_core.inference.resume import Again, Kept, Place, read_kept
+from imaging_core.inference.resume import Again, Kept, ShardLedger, read_kept
 from imaging_core.inference.task import Task, Truth
 from imaging_core.models.card import Card, read_bundle_card
 from imaging_core.store import Location, Source, open_source, open_store
@@ -66,7 +66,7 @@ class Work:
     """A shard, its model, and what is still to be done.
 
     Attributes:
-        place: of the shard's results.
+        ledger: of the shard.
         index: of the run.
         shard: the shard as a dataset.
         model: digest of the bundle.
@@ -74,7 +74,7 @@ class Work:
         kept: what stands.
     """
 
-    place: Place
+    ledger: ShardLedger
     index: ShardIndex
     shard: Dataset
     card: Card
@@ -85,7 +85,7 @@ class Work:
     @property
     def positions(self) -> list[int]:
         """The cases to be done, in the shard's order."""
-        return [position for position in range(len(self.place.cases)) if position not in self.kept.records]
+        return [position for position in range(len(self.ledger.cases)) if position not in self.kept.records]
 
 
 def infer_shard(request: Request, say: Callable[[str], None]) -> Mapping[str, Any]:
@@ -104,20 +104,20 @@ def infer_shard(request: Request, say: Callable[[str], None]) -> Mapping[str, An
         Whatever ends a step: see :mod:`imaging_core.errors`.
     """
     work = open_work(request)
-    progress = ProgressFile(_progress_file(), len(work.place.cases))
+    progress = ProgressFile(_progress_file(), len(work.ledger.cases))
     if work.kept.summary is not None:
         say(f"shard {request.shard}: complete already")
-        progress.show(len(work.place.cases), now=True)
+        progress.show(len(work.ledger.cases), now=True)
         return work.kept.summary
     if work.kept.outdated:  # never one that another process, at work on the same shard by mistake, writes only now
-        work.place.store.delete(run.summary(request.shard))
+        work.ledger.store.delete(run.summary(request.shard))
     if work.positions:
         from imaging_core.inference.execute import execute
 
         progress.show(len(work.kept.records), now=True)
         execute(request, work, say, progress)
-    summary = write_summary(work.place, work.shard.sha256)
-    progress.show(len(work.place.cases), now=True)
+    summary = write_summary(work.ledger, work.shard.sha256)
+    progress.show(len(work.ledger.cases), now=True)
     return summary
 
 
@@ -145,9 +145,9 @@ def open_work(request: Request) -> Work:
         )
     without = "probabilities" if request.probabilities else None
     again = Again(request.retry_failed, without, request.measures, request.dicom_results)
-    place = Place(store, request.shard, cases, index.parts(len(cases)))
-    kept = read_kept(place, shard.sha256, model, again)
-    return Work(place, index, shard, card, model, again, kept)
+    ledger = ShardLedger(store, request.shard, cases, index.parts(len(cases)))
+    kept = read_kept(ledger, shard.sha256, model, again)
+    return Work(ledger, index, shard, card, model, again, kept)
 
 
 def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
@@ -165,7 +165,7 @@ def tasks(work: Work) -> Iterator[Task | tuple[int, CaseError]]:
         return open_source(location)
 
     for position in work.positions:
-        sample, case = work.shard.samples[position], work.place.cases[position]
+        sample, case = work.shard.samples[position], work.ledger.cases[position]
         images = tuple([source(text, case) for text in sample.locations])
         label = sample.label
         truth = Truth(mask=source(label, case), images=images) if isinstance(label, str) else Truth(label=label)

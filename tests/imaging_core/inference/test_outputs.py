@@ -23,6 +23,7 @@ def test_png_files_hold_the_values(shape):
         assert (np.array(image) == pixels).all()
         assert (skimage.io.imread(io.BytesIO(data)) == pixels).all()
         assert to_png(pixels) == data
+    assert to_png(values > 200) == to_png((values > 200).astype(np.uint8) * 255)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
