@@ -21,19 +21,25 @@ class ShardResults:
     Attributes:
         shard: its id.
         parts: numbers of the ledger parts that are there.
+        checkpoints: numbers of those of which only a checkpoint is there.
         provenance: digests of the provenance files that are there.
         summary: the content of ``summary.json``; None while the shard is incomplete.
     """
 
     shard: str
     parts: frozenset[int]
+    checkpoints: frozenset[int]
     provenance: frozenset[str]
     summary: Mapping[str, Any] | None
 
     @property
     def keys(self) -> list[str]:
-        """The keys of the ledger parts that are there, in their order."""
-        return [run.ledger_part(self.shard, part) for part in sorted(self.parts)]
+        """The keys of the ledger parts and checkpoints that are there, in the order of parts."""
+        return [self.key(part) for part in sorted(self.parts | self.checkpoints)]
+
+    def key(self, part: int) -> str:
+        """The key of a ledger part, or of its checkpoint where only that is there."""
+        return (run.checkpoint if part in self.checkpoints else run.ledger_part)(self.shard, part)
 
     @property
     def again(self) -> str:
@@ -48,6 +54,7 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
         DataError: there are results of a shard that the index does not know, or a summary is not readable.
     """
     parts: dict[str, set[int]] = {shard: set() for shard in shards}
+    checkpoints: dict[str, set[int]] = {shard: set() for shard in shards}
     provenance: dict[str, set[str]] = {shard: set() for shard in shards}
     written: dict[str, str] = {}
     for key in store.list("results/"):
@@ -62,6 +69,8 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
                 if not stem.isdecimal() or run.ledger_part(shard, int(stem)) != key:
                     raise DataError(f"{key}: not the name of a ledger part; delete it")
                 parts[shard].add(int(stem))
+            case ["checkpoints", name] if (stem := name.removesuffix(".jsonl")).isdecimal():
+                checkpoints[shard].add(int(stem))
             case ["provenance", name]:
                 provenance[shard].add(name.removesuffix(".json"))
             case ["summary.json"]:
@@ -72,15 +81,21 @@ def list_results(store: Store, shards: Sequence[str]) -> dict[str, ShardResults]
             with suppress(MissingError):  # removed since: the shard is being done again
                 summaries[shard] = _read_summary(ahead.get(key), key)
     return {
-        shard: ShardResults(shard, frozenset(parts[shard]), frozenset(provenance[shard]), summaries.get(shard))
+        shard: ShardResults(
+            shard,
+            frozenset(parts[shard]),
+            frozenset() if shard in summaries else frozenset(checkpoints[shard] - parts[shard]),
+            frozenset(provenance[shard]),
+            summaries.get(shard),
+        )
         for shard in shards
     }
 
 
 def read_ledger(
     store: Reader, found: ShardResults, expected: Sequence[str], sha256: str, parts: run.Parts
-) -> Iterator[tuple[slice, list[Record], str]]:
-    """The records of one shard, part by part.
+) -> Iterator[tuple[list[int], list[Record], str]]:
+    """The records of one shard, part by part; of a part that is not complete those in its checkpoint.
 
     Args:
         store: the run.
@@ -97,24 +112,29 @@ def read_ledger(
     """
     count = len(parts.numbers)
     listed = None if found.summary is None else _listed(found, found.summary, count, sha256)
-    if surplus := sorted(part for part in found.parts if part >= count):
-        raise DataError(f"{run.ledger_part(found.shard, surplus[0])}: the shard has only {count} parts; {found.again}")
+    if surplus := sorted(part for part in found.parts | found.checkpoints if part >= count):
+        raise DataError(f"{found.key(surplus[0])}: the shard has only {count} parts; {found.again}")
     states: Counter[str] = Counter()
     for part in parts.numbers:
-        key = run.ledger_part(found.shard, part)
-        if part not in found.parts:
+        key = found.key(part)
+        if part not in found.parts | found.checkpoints:
             if listed is not None:
                 raise DataError(f"{key}: missing, though the summary lists it; {found.again}")
             continue
-        data = store.get(key)
+        try:
+            data = store.get(key)
+        except MissingError:
+            if part in found.checkpoints:  # the shard has been completed since
+                continue
+            raise
         if listed is not None and hashlib.sha256(data).hexdigest() != listed[part]:
             raise DataError(f"{key}: does not fit its digest in the summary; {found.again}")
         records = list(read_part(data, key))
-        positions = parts.positions(part)
-        place = slice(positions.start, positions.stop)
-        _check_cases([record.case for record in records], expected, place, key, found.again)
+        cases = {record.case for record in records}
+        positions = [each for each in parts.positions(part) if part in found.parts or expected[each] in cases]
+        _check_cases([record.case for record in records], expected, positions, key, found.again)
         states.update(record.state for record in records)
-        yield place, records, key
+        yield positions, records, key
     if found.summary is not None and any(found.summary.get(state) != states[state] for state in STATES):
         raise DataError(f"{run.summary(found.shard)}: its counts are not those of the ledger; {found.again}")
 
@@ -143,9 +163,9 @@ def _listed(found: ShardResults, summary: Mapping[str, Any], count: int, sha256:
     return [digests[part] for part in range(count)]
 
 
-def _check_cases(cases: Sequence[str], expected: Sequence[str], place: slice, key: str, again: str) -> None:
-    wanted = expected[place]
-    if list(cases) == list(wanted):
+def _check_cases(cases: Sequence[str], expected: Sequence[str], positions: Sequence[int], key: str, again: str) -> None:
+    wanted = [expected[position] for position in positions]
+    if list(cases) == wanted:
         return
     elsewhere = set(expected).difference(wanted)
     seen: set[str] = set()

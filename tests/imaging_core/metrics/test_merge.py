@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from imaging_core import run
 from imaging_core.errors import DataError, MissingError
 from imaging_core.inference.ledger import Record
-from imaging_core.metrics.merge import merge
+from imaging_core.metrics.merge import MISSING, merge
 from imaging_core.report.document import metrics_document
 from imaging_core.report.predictions import predictions_csv
 from imaging_core.report.verdict import Rules, judge
@@ -49,6 +50,14 @@ class Vanishing(LocalStore):
         keys = [*super().list(prefix)]
         self.delete(self._key)
         yield from keys
+
+
+def with_checkpoint(folder: Path, choose: Callable[[list[bytes]], list[bytes]]) -> Store:
+    """Of shard 001 only the first of two parts is there, and of the lines of the second some in a checkpoint."""
+    lines = synthetic().write(folder / "complete").get(run.ledger_part("001", 1)).splitlines(keepends=True)
+    store = synthetic(unfinished={1: 1}).write(folder / "unfinished")
+    store.put(run.checkpoint("001", 1), b"".join(choose(lines)))
+    return store
 
 
 def figures(store: Store) -> tuple[bytes, bytes]:
@@ -88,6 +97,21 @@ class TestAnyShards:
         assert sum(counts.values()) == 200
         assert counts["missing"] == 67 - run.FORMER_CASES_PER_PART
         assert merged.incomplete == ("001",)
+
+    def test_what_a_checkpoint_holds_of_an_unfinished_part_counts(self, tmp_path):
+        merged = merge(with_checkpoint(tmp_path, lambda lines: [lines[0], *lines[2:]]))
+        assert merged.count("missing") == 1
+        assert merged.incomplete == ("001",)
+        complete = merge(synthetic().write(tmp_path / "complete"))
+        (row,) = np.flatnonzero(merged.state == MISSING)
+        assert np.delete(merged.state, row).tolist() == np.delete(complete.state, row).tolist()
+        assert (np.delete(merged.columns.scores, row, 0) == np.delete(complete.columns.scores, row, 0)).all()
+
+    def test_a_checkpoint_is_not_asked_where_the_part_is_there_or_has_come_since(self, tmp_path):
+        store = with_checkpoint(tmp_path, lambda lines: lines[:1])
+        assert merge(Vanishing(store.root, run.checkpoint("001", 1))).count("missing") == 3
+        store.put(run.checkpoint("001", 0), b"rubbish")
+        assert merge(store).count("missing") == 3
 
     def test_a_shard_that_never_began_is_missing(self, tmp_path):
         merged = merge(synthetic(30, 3, unfinished={0: 0, 1: 0, 2: 0}).write(tmp_path))
@@ -256,6 +280,18 @@ class TestRefused:
         store.put(run.ledger_part("001", 1), store.get(run.ledger_part("001", 0)))
         with pytest.raises(DataError, match=r"00001\.jsonl, line 1: case \d{3} belongs to another part"):
             merge(store)
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            (lambda lines: [*lines[:2], lines[0]], r"line 3: case \d{3} is there twice"),
+            (lambda lines: lines[1::-1], "its cases are not in the shard's order"),
+            (lambda _: [b"rubbish"], "line 1: not a ledger line"),
+        ],
+    )
+    def test_a_checkpoint_whose_cases_are_not_the_shards(self, tmp_path, change, complaint):
+        with pytest.raises(DataError, match=rf"results/001/checkpoints/00001\.jsonl.*{complaint}"):
+            merge(with_checkpoint(tmp_path, change))
 
     def test_a_part_too_many(self, tmp_path):
         store = without_summary(synthetic().write(tmp_path), "001")
