@@ -5,23 +5,25 @@ import struct
 import zlib
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
-from isal import igzip, isal_zlib
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
 from imaging_core.decode.volume import Affine, spacing
 
 _GREY, _EIGHT_BIT, _UP = 0, 8, 2
-_LEVEL = 1
+_GZIP_LEVEL = 2
 _NIFTI_1 = 2**15
 
 
 def to_png(values: NDArray[np.uint8 | np.bool_]) -> bytes:
     """An 8-bit grey PNG of height x width values; true is 255.
 
-    Each row holds what has changed since the row above (filter "Up"), which of a mask is next to nothing; ISA-L packs
-    that in half of zlib-ng's time, and in a tenth of zlib's.
+    Each row holds what has changed since the row above (filter "Up"), which of a mask is next to nothing. Nothing but
+    runs are looked for in it, so that the bytes depend on no table and no processor; zlib-ng takes a fifth of zlib's
+    time for that.
     """
     height, width = values.shape
     rows = np.empty((height, width + 1), np.uint8)
@@ -33,7 +35,8 @@ def to_png(values: NDArray[np.uint8 | np.bool_]) -> bytes:
     else:
         rows[:1, 1:] = values[:1]
         np.subtract(values[1:], values[:-1], out=rows[1:, 1:])
-    packed = isal_zlib.compress(rows.data, _LEVEL)
+    packer = zlib_ng.compressobj(level=1, strategy=zlib_ng.Z_RLE)
+    packed = packer.compress(rows.data) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, _EIGHT_BIT, _GREY, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
@@ -77,7 +80,7 @@ def to_nifti(voxels: NDArray[Any], affine: Affine | None) -> bytes:
     planes = voxels if voxels.ndim == 3 else np.moveaxis(voxels, -1, 0)
     no_extensions = bytes(header.single_vox_offset - header.sizeof_hdr)
     data = b"".join((header.binaryblock, no_extensions, np.ascontiguousarray(planes).data))
-    return igzip.compress(data, _LEVEL, mtime=0)
+    return bytes(imagecodecs.gzip_encode(data, _GZIP_LEVEL))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

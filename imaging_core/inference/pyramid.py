@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 import tifffile
-from isal import isal_zlib
 from numpy.typing import NDArray
 
 TILE = 512
-_LEVEL = 1
+_ZLIB_LEVEL = 2
 _CLASSIC = 2**32 - 2**25
 """Longer files are BigTIFF."""
 
@@ -41,7 +41,7 @@ class Pyramid:
             first = level.rows
             for tiles in level.take(rows):
                 for tile in tiles:
-                    packed = isal_zlib.compress(tile.data, _LEVEL)
+                    packed = bytes(imagecodecs.zlibng_encode(tile, _ZLIB_LEVEL))  # type: ignore[arg-type]
                     level.places.append((self._spool.tell(), len(packed)))
                     self._spool.write(packed)
             rows = rows[first % 2 :: 2, ::2]
