@@ -75,7 +75,7 @@ class Relay(ThreadingHTTPServer):
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """A request is under way meanwhile."""
+        """A request is under way meanwhile: until the server has answered, before its client can send another."""
         with self.lock:
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
@@ -107,8 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.answer is not None:
             self._refuse(fault)
         else:
-            with self.server.counted():
-                self._pass_on(body, fault or Fault(self.command))
+            self._pass_on(body, fault or Fault(self.command))
         if fault is not None:
             fault.then()
 
@@ -152,6 +151,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def _pass_on(self, body: bytes, fault: Fault) -> None:
+        with self.server.counted():
+            answer, data = self._ask(body)
+        self._answer(answer, data, fault)
+
+    def _ask(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         url = urlsplit(self.path)  # a proxy is asked for whole URLs
         connection = http.client.HTTPConnection(self.server.upstream, timeout=30)
         connection.putrequest(
@@ -164,6 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
+        return answer, data
+
+    def _answer(self, answer: http.client.HTTPResponse, data: bytes, fault: Fault) -> None:
         if fault.lose:
             self.close_connection = True
             return
