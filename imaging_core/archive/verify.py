@@ -177,14 +177,16 @@ class _Verification:
     def _parts(self, shards: Sequence[str]) -> Iterator[_Wanted]:
         """The parts of the ledger, and the provenance files beside them, whose names begin their digest."""
         beside: dict[str, set[str]] = {}
+        checkpoints = {run.checkpoints(shard) for shard in shards}
         for key in self._sizes:
+            if key[: key.rfind("/") + 1] in checkpoints:
+                self._known.add(key)
             folder, _, name = key.rpartition("provenance/")
             if folder.startswith("results/"):
                 beside.setdefault(folder, set()).add(name.removesuffix(".json"))
         for shard in shards:
             folder, summary = run.results(shard), run.summary(shard)
             self._known |= {summary, run.timing(shard)}
-            self._known |= {key for key in self._sizes if key.startswith(run.checkpoints(shard))}
             if summary not in self._sizes:
                 self._known |= {key for key in self._sizes if key.startswith(folder)}
                 self._wrong(folder, "incomplete", "the shard is not finished: nothing pins its ledger yet")

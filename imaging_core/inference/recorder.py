@@ -57,9 +57,11 @@ class Recorder:
         ledger = self._ledger
         complete, checkpoints = {}, {}
         with self._lock:
-            parts = {ledger.parts.of(position) for position in records}
+            parts = set()
             for position, record in records.items():
-                self._open[ledger.parts.of(position)][position] = record
+                part = ledger.parts.of(position)
+                self._open[part][position] = record
+                parts.add(part)
             for part in parts:
                 if len(self._open[part]) == len(ledger.parts.positions(part)):
                     complete[part] = self._open.pop(part)

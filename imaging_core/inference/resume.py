@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +92,10 @@ def read_kept(ledger: ShardLedger, shard_sha256: str, model_sha256: str, again: 
         DataError: the results are of another model or of another shard file: they belong to another run.
     """
     store, shard = ledger.store, ledger.shard
-    known = _provenances(store, shard, model_sha256)
+    there = set(store.list(run.results(shard)))
+    known = _provenances(store, shard, there, model_sha256)
     written = _get(store, run.summary(shard))
     summary = None if written is None else _summary(written, shard, shard_sha256)
-    there = set(store.list(run.results(shard)))
     records: dict[int, Record] = {}
     parts = set()
     sound = summary is not None
@@ -127,17 +127,22 @@ def stands(ledger: ShardLedger, part: int, again: Again) -> bool:
     data = _get(ledger.store, run.ledger_part(ledger.shard, part))
     if data is None:
         return False
-    found = _records(data, ledger, part, _digests(ledger.store, ledger.shard))
+    known = _digests(ledger.shard, ledger.store.list(_provenance_folder(ledger.shard)))
+    found = _records(data, ledger, part, known)
     return bool(found) and not any(again.wants(record) for record in found.values())
 
 
-def _digests(store: Store, shard: str) -> set[str]:
-    folder = f"{run.results(shard)}provenance/"
-    return {key.removeprefix(folder).removesuffix(".json") for key in store.list(folder)}
+def _provenance_folder(shard: str) -> str:
+    return f"{run.results(shard)}provenance/"
 
 
-def _provenances(store: Store, shard: str, model_sha256: str) -> set[str]:
-    digests = _digests(store, shard)
+def _digests(shard: str, keys: Iterable[str]) -> set[str]:
+    folder = _provenance_folder(shard)
+    return {key.removeprefix(folder).removesuffix(".json") for key in keys if key.startswith(folder)}
+
+
+def _provenances(store: Store, shard: str, keys: Iterable[str], model_sha256: str) -> set[str]:
+    digests = _digests(shard, keys)
     for digest in digests:
         found = read_provenance(store, shard, digest)
         if found.model != model_sha256:
