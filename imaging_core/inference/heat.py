@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging_core.decode.case import Place
 from imaging_core.decode.slide import TileGrid
-from imaging_core.inference.outputs import to_tiff
 from imaging_core.models.card import Output
 
 
@@ -27,11 +25,6 @@ def heat_map(grid: TileGrid, places: Sequence[Place], scores: NDArray[np.float32
     down, across = zip(*((rows[place.offset[0]], columns[place.offset[1]]) for place in places), strict=True)
     made[:, down, across] = scores.T
     return made
-
-
-def heat_file(grid: TileGrid, places: Sequence[Place], scores: NDArray[Any]) -> bytes:
-    """The same as a TIFF of float32, a page for each class."""
-    return to_tiff(heat_map(grid, places, scores))
 
 
 def of_slide(scores: NDArray[np.float32], output: Output) -> NDArray[np.float32]:

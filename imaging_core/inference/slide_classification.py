@@ -13,7 +13,8 @@ from imaging_core.inference.device import Download
 from imaging_core.inference.finite import check_finite
 from imaging_core.inference.geojson import tiles
 from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.heat import heat_file, of_slide
+from imaging_core.inference.heat import heat_map, of_slide
+from imaging_core.inference.outputs import to_tiff
 from imaging_core.inference.task import Truth
 from imaging_core.models.card import Output
 
@@ -74,7 +75,7 @@ class SealedScores:
         figure = None if truth.label is None else float(decisions.labels[0] == truth.label)
         shown = [_shown(row, self.output) for row in scores]
         files = {
-            "heat": (run.output(self.case, run.HEAT), heat_file(self.grid, places, scores)),
+            "heat": (run.output(self.case, run.HEAT), to_tiff(heat_map(self.grid, places, scores))),
             "outlines": (run.output(self.case, "geojson"), tiles(self.grid, places, shown, self.output)),
         }
         outputs = {name: key for name, (key, _) in files.items()}

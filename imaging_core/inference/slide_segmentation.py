@@ -22,8 +22,9 @@ from imaging_core.inference.device import Device, Download
 from imaging_core.inference.finite import check_finite
 from imaging_core.inference.geojson import outlines
 from imaging_core.inference.head import Outcome, Said
-from imaging_core.inference.heat import heat_file
+from imaging_core.inference.heat import heat_map
 from imaging_core.inference.ledger import Counts
+from imaging_core.inference.outputs import to_tiff
 from imaging_core.inference.pyramid import Pyramid
 from imaging_core.inference.score import POSITIVE, count
 from imaging_core.inference.stitch import to_mask
@@ -142,7 +143,7 @@ class SealedSlide:
                 figure = float(deephealth_per_case(np.array([(of.tp, of.tp + of.fp + of.fn)]))[0])
         files: dict[str, tuple[str, Data]] = {
             "mask": (run.output(self.case, "tif"), mmap.mmap(self.mask.fileno(), 0, access=mmap.ACCESS_READ)),
-            "heat": (run.output(self.case, run.HEAT), heat_file(self.grid, self.places, self.means.wait())),
+            "heat": (run.output(self.case, run.HEAT), to_tiff(heat_map(self.grid, self.places, self.means.wait()))),
             "outlines": (run.output(self.case, "geojson"), outlines(written, self.grid, self.output)),
         }
         fields["outputs"] = {name: key for name, (key, _) in files.items()}
