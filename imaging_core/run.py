@@ -30,6 +30,9 @@ CASES_PER_PART = 128
 FORMER_CASES_PER_PART = 64
 """Of runs whose index does not say it."""
 
+_DIGEST = 16
+"""How many letters of a digest tell it from others in a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -82,9 +85,14 @@ def checkpoints(shard: str) -> str:
     return f"results/{shard}/checkpoints/"
 
 
-def checkpoint(shard: str, part: int) -> str:
-    """The lines of a ledger part that is not complete, while the shard is inferred; removed before its summary."""
-    return f"{checkpoints(shard)}{part:05d}.jsonl"
+def checkpoint(shard: str, part: int, instead_of: str | None = None) -> str:
+    """What is told of a ledger part before its last case is; removed before the shard's summary, where that is allowed.
+
+    ``instead_of`` is the SHA-256 of the part that is there and is to be replaced. Once another is there, nobody asks
+    for the checkpoint any more: what it holds is older.
+    """
+    beside = "" if instead_of is None else f"-{instead_of[:_DIGEST]}"
+    return f"{checkpoints(shard)}{part:05d}{beside}.jsonl"
 
 
 def provenance(shard: str, digest: str) -> str:

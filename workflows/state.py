@@ -135,8 +135,9 @@ def _counts(store: Store, shard: str, keys: set[str]) -> Counter[str]:
         {key.removeprefix(folder): key for key in keys if key.startswith(folder)}
         for folder in (run.ledger(shard), run.checkpoints(shard))
     )
+    of_missing = {name: key for name, key in checkpoints.items() if name.removesuffix(".jsonl").isdecimal()}
     counts: Counter[str] = Counter()
-    for key in sorted((checkpoints | parts).values()):
+    for key in sorted((of_missing | parts).values()):
         with suppress(MissingError):  # the shard was completed meanwhile, and its checkpoints removed
             for record in read_part(store.get(key), key):
                 counts[record.state] += 1

@@ -86,7 +86,7 @@ def execute(request: Request, work: Work, say: Callable[[str], None], progress: 
     def pipeline(alone: bool) -> Pipeline:
         settings = Settings(1 if alone else request.threads, limits, decoders, alone)
         stages = Stages(card, network, head, device, settings, tell=tell, log=log, cache=cache, beside=beside)
-        return Pipeline(stages, work.ledger.store.put)
+        return Pipeline(stages, work.ledger.store.put, recorder.save)
 
     with deferred_signals() as pending, rare_collections():
         times = run_within_memory(pipeline, _to_infer(work), pending)

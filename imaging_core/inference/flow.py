@@ -235,12 +235,24 @@ class Flow:
             work: runs until its input is Closed; leaves by returning, Closed or Stopped.
             then: called once when the last thread has left in good order; closes the next queue.
         """
-        left = [threads]
         self.times[name] = StageTime(threads)
+
+        def timed() -> None:
+            with self.timed(name):
+                work()
+
+        self._spawn(name, threads, timed, then)
+
+    def start_beside(self, name: str, work: Callable[[], None], then: Callable[[], None]) -> None:
+        """Start a thread that ends with the stages and is none: nothing is said of its time. As :meth:`start`."""
+        self._spawn(name, 1, work, then)
+
+    def _spawn(self, name: str, threads: int, work: Callable[[], None], then: Callable[[], None]) -> None:
+        left = [threads]
 
         def body() -> None:
             try:
-                with self.timed(name), _end_of_input():
+                with _end_of_input():
                     work()
                 with self._lock:
                     left[0] -= 1

@@ -24,6 +24,8 @@ found no memory, never does again in the same thread.
 
 With a cache, a case that it knows goes from fetching straight to finishing; what is put there is written by threads of
 its own, behind one more queue.
+
+What was told is saved by the clock, not with the next case: that may come in an hour, or never.
 """
 
 import threading
@@ -50,6 +52,9 @@ KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
 
+CHECKPOINT_SECONDS = 5.0
+"""A step that is killed does again what was told later than so long ago, and what was under way."""
+
 _LOOK_SECONDS = 0.2
 _WRITE_SECONDS = 5.0
 """How long after a signal results are still written; with _LEAVE_SECONDS less than a step has to end by itself."""
@@ -67,13 +72,16 @@ class Pipeline:
     Args:
         stages: what is done.
         write: puts a file into the run.
+        save: gives what keeps what was told, as key and bytes; asked for every CHECKPOINT_SECONDS and at the end.
 
     Attributes:
         times: each stage's, of the stages that have ended.
     """
 
-    def __init__(self, stages: Stages, write: Callable[[str, Data], None]) -> None:
-        self._stages, self._write = stages, write
+    def __init__(
+        self, stages: Stages, write: Callable[[str, Data], None], save: Callable[[], Iterable[tuple[str, Data]]] = tuple
+    ) -> None:
+        self._stages, self._write, self._save = stages, write, save
         self._alone = stages.settings.alone
         self._begins_in_turn = self._alone or (stages.settings.threads == 1 and stages.on_cpu)
         self._flow, self._written = Flow(), threading.Event()
@@ -153,7 +161,7 @@ class Pipeline:
             files=_AtOnce(self._write) if self._alone else files,
             to_keep=to_keep,
         )
-        flow.start("fetch", 1, work, files.close)
+        flow.start("fetch", 1, work, self._start_saving(files.close))
         flow.start("write", 1, write, partial(self._all_written, to_keep))
         self._watch(pending, inputs.close)
         count_as_waiting(flow.times)
@@ -200,7 +208,7 @@ class Pipeline:
         flow.start("fetch", FETCH_THREADS, lambda: stages.fetch(shared), fetched.close)
         flow.start("decode", threads, decode, inputs.close)
         flow.start("compute", 1, compute, complete.close)
-        flow.start("finish", threads, finish, partial(self._all_written, to_keep))
+        flow.start("finish", threads, finish, self._start_saving(partial(self._all_written, to_keep)))
         self._watch(pending, compute_no_more)
         return True
 
@@ -239,6 +247,27 @@ class Pipeline:
         if (cache := self._stages.cache) is not None:
             self._flow.start("keep", KEEP_THREADS, partial(_keep, cache, to_keep), lambda: None)
         return to_keep
+
+    def _start_saving(self, then: Callable[[], None]) -> Callable[[], None]:
+        """Save every now and then, behind the files of what was told; what it returns ends that, and then calls."""
+        told_all: Channel[None] = self._flow.channel(1)
+
+        def save() -> None:
+            with suppress(MemoryError):  # there may be some the next time
+                for file in self._save():
+                    self._stages.exits.files.put(file, len(file[1]))
+
+        def work() -> None:
+            try:
+                while True:
+                    with suppress(TimeoutError):
+                        told_all.get(CHECKPOINT_SECONDS)
+                    save()
+            except Closed:
+                save()
+
+        self._flow.start_beside("save", work, then)
+        return told_all.close
 
     def _all_written(self, to_keep: Channel[tuple[str, bytes]]) -> None:
         to_keep.close()

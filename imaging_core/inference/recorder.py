@@ -1,20 +1,19 @@
-"""Makes the ledger: each part whole, as soon as the last of its cases is told; then the summary."""
+"""Makes the ledger: each part whole, as soon as the last of its cases is told; then the summary.
+
+What is told of a part before can be saved in a checkpoint.
+"""
 
 import hashlib
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from imaging_core import run
-from imaging_core.errors import DeniedError
+from imaging_core.errors import ConfigurationError
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
 from imaging_core.inference.resume import Again, Kept, ShardLedger, stands
-
-CHECKPOINT_SECONDS = 5.0
-"""A step that is killed does again what was told later than so long ago, and what was under way."""
 
 
 class Recorder:
@@ -38,8 +37,8 @@ class Recorder:
             if part not in kept.parts
         }
         self._finished = len(kept.records)
+        self._instead_of = kept.outdated_parts
         self._told_of: set[int] = set()
-        self._saved_at = time.monotonic()
         self._lock = threading.Lock()
 
     @property
@@ -51,11 +50,10 @@ class Recorder:
         """The cases at these positions are done, failed or skipped.
 
         Returns:
-            What is to be written after these cases' output files, as key and bytes: the parts that are complete with
-            them, and every CHECKPOINT_SECONDS what was told of others.
+            The parts that are complete with them, as key and bytes, to be written after these cases' output files.
         """
         ledger = self._ledger
-        complete, checkpoints = {}, {}
+        complete = {}
         with self._lock:
             parts = set()
             for position, record in records.items():
@@ -67,18 +65,26 @@ class Recorder:
                     complete[part] = self._open.pop(part)
             self._finished += len(records)
             self._told_of = (self._told_of | parts).difference(complete)
-            if self._told_of and time.monotonic() >= self._saved_at + CHECKPOINT_SECONDS:
-                checkpoints = {part: dict(self._open[part]) for part in self._told_of}
-                self._told_of = set()
-                self._saved_at = time.monotonic()
         return [
-            *(
-                (run.ledger_part(ledger.shard, part), _lines(members))
-                for part, members in complete.items()
-                if not stands(ledger, part, self._again)
-            ),
-            *((run.checkpoint(ledger.shard, part), _lines(members)) for part, members in checkpoints.items()),
+            (run.ledger_part(ledger.shard, part), _lines(members))
+            for part, members in complete.items()
+            if not stands(ledger, part, self._again)
         ]
+
+    def save(self) -> list[tuple[str, bytes]]:
+        """What stands and was told of each part that is not complete and of which something was told since last time.
+
+        Returns:
+            Checkpoints as key and bytes, to be written after the output files of all cases told.
+        """
+        shard = self._ledger.shard
+        with self._lock:
+            made = [
+                (run.checkpoint(shard, part, self._instead_of.get(part)), _lines(self._open[part]))
+                for part in sorted(self._told_of)
+            ]
+            self._told_of.clear()
+        return made
 
 
 def _lines(members: Mapping[int, Record]) -> bytes:
@@ -110,7 +116,7 @@ def write_summary(ledger: ShardLedger, shard_sha256: str) -> Mapping[str, Any]:
         "parts": parts,
         "provenance": sorted(provenance),
     }
-    with suppress(DeniedError):  # where nothing may be removed they stay, and nobody reads them any more
+    with suppress(ConfigurationError):  # where nothing may be removed they stay; of a part that is there none is read
         store.delete_all(list(store.list(run.checkpoints(shard))))
     store.put(run.summary(shard), run.to_json(summary))
     return summary

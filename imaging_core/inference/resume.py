@@ -53,14 +53,17 @@ class Kept:
     """What stands of a shard.
 
     Attributes:
-        records: position in the shard to record; of whole, valid parts only, without those to be done again.
+        records: position in the shard to record; of whole, valid parts and of checkpoints, without those to be done
+            again.
         parts: numbers of the parts of which nothing is to be done again.
+        outdated_parts: of each other part that is there its SHA-256.
         summary: of the shard when it is complete and all of it stands.
         outdated: whether there is a summary though not all of it stands.
     """
 
     records: Mapping[int, Record]
     parts: frozenset[int]
+    outdated_parts: Mapping[int, str]
     summary: Mapping[str, Any] | None
     outdated: bool
 
@@ -86,37 +89,41 @@ def read_kept(ledger: ShardLedger, shard_sha256: str, model_sha256: str, again: 
     """Read a shard's results, and decide what stands.
 
     A part that cannot be parsed, or that does not fit the shard, is done again, and so is every part whose provenance
-    is not there. What a checkpoint holds beyond that stands, too.
+    is not there. What a checkpoint holds beyond that stands, too, unless the part has been written since.
 
     Raises:
         DataError: the results are of another model or of another shard file: they belong to another run.
     """
     store, shard = ledger.store, ledger.shard
+    written = _get(store, run.summary(shard))  # first: another process may complete the shard meanwhile
     there = set(store.list(run.results(shard)))
     known = _provenances(store, shard, there, model_sha256)
-    written = _get(store, run.summary(shard))
     summary = None if written is None else _summary(written, shard, shard_sha256)
     records: dict[int, Record] = {}
-    parts = set()
+    parts: set[int] = set()
+    outdated_parts: dict[int, str] = {}
     sound = summary is not None
     for part in ledger.parts.numbers:
         key = run.ledger_part(shard, part)
         data = _get(store, key) if key in there else None
+        digest = None if data is None else hashlib.sha256(data).hexdigest()
         count = len(ledger.parts.positions(part))
         found = {} if data is None else _records(data, ledger, part, known)
         standing = {position: record for position, record in found.items() if not again.wants(record)}
-        if len(standing) == count and data is not None:
+        if len(standing) == count:
             parts.add(part)
-            if summary is not None and _digest_in(summary, part) != hashlib.sha256(data).hexdigest():
+            if summary is not None and _digest_in(summary, part) != digest:
                 sound = False
         else:
             sound = False
-            if run.checkpoint(shard, part) in there:
-                both = standing | _checkpointed(ledger, part, known, again)
+            if digest is not None:
+                outdated_parts[part] = digest
+            if (checkpoint := run.checkpoint(shard, part, digest)) in there:
+                both = standing | _checkpointed(checkpoint, ledger, part, known, again)
                 standing = both if len(both) < count else standing  # a part is written with the last case told of it
         records |= standing
     outdated = written is not None and not sound
-    return Kept(records, frozenset(parts), summary if sound else None, outdated)
+    return Kept(records, frozenset(parts), outdated_parts, summary if sound else None, outdated)
 
 
 def stands(ledger: ShardLedger, part: int, again: Again) -> bool:
@@ -182,9 +189,9 @@ def _records(data: bytes, ledger: ShardLedger, part: int, known: set[str]) -> di
     return records if len(records) == len(ledger.parts.positions(part)) else {}
 
 
-def _checkpointed(ledger: ShardLedger, part: int, known: set[str], again: Again) -> dict[int, Record]:
+def _checkpointed(key: str, ledger: ShardLedger, part: int, known: set[str], again: Again) -> dict[int, Record]:
     """Position to record of what a valid checkpoint holds and is not to be done again."""
-    data = _get(ledger.store, run.checkpoint(ledger.shard, part))
+    data = _get(ledger.store, key)
     records = {} if data is None else _valid(data, ledger, part, known)
     return {position: record for position, record in records.items() if not again.wants(record)}
 

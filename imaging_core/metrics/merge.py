@@ -107,7 +107,7 @@ def merge(store: Store, *, names: bool = True, patient: str | None = None, group
             parts = expected.index.parts(len(rows))
             for place, records, key in read_ledger(ahead, results, expected.ids(rows), entry.sha256, parts):
                 for digest in dict.fromkeys(record.by for record in records):
-                    source = provenances.note(entry.id, digest, there=digest in results.provenance)
+                    source = provenances.note(entry.id, digest, listed=digest in results.provenance)
                     columns = columns or columns_for(source.card, len(state))
                 state[rows[place]] = [CODES[record.state] for record in records]
                 for row, record in zip(rows[place].tolist(), records, strict=True):

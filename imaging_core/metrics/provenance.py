@@ -63,20 +63,20 @@ class Provenances:
     _where: dict[str, str] = field(default_factory=dict)
     _seen: set[tuple[str, str]] = field(default_factory=set)
 
-    def note(self, shard: str, digest: str, *, there: bool) -> Provenance:
+    def note(self, shard: str, digest: str, *, listed: bool) -> Provenance:
         """Take account of a digest that a shard's records name, and say what it stands for.
 
         Args:
             shard: the shard's id.
             digest: as in ``"by"``.
-            there: whether the shard has this provenance file.
+            listed: whether the file was there when the results were listed; a step may have begun since.
 
         Raises:
             DataError: the file is missing or unusable, or its model is not the model of the records before.
         """
         if (shard, digest) in self._seen:
             return self._by_digest[digest]
-        if not there:
+        if not listed and not self.store.exists(run.provenance(shard, digest)):
             raise DataError(
                 f"{run.results(shard)}: its ledger names provenance {digest!r}, which is not there; "
                 f"delete {run.results(shard)} and resume the run"

@@ -125,8 +125,8 @@ class LocalStore:
             return
         with _clear_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            while not _write(path, data):
-                continue  # swept away by another process
+            while not _write(path, data):  # another process swept it away, or removed the empty folder
+                path.parent.mkdir(parents=True, exist_ok=True)
 
     def exists(self, key: str) -> bool:
         """Whether the file is there."""
@@ -219,13 +219,18 @@ def _holds(path: Path, data: Data) -> bool:
 
 
 def _write(path: Path, data: Data) -> bool:
-    """Write the whole file, or nothing; False when it was swept away before it had its name."""
+    """Write the whole file, or nothing; False when it, or its folder, was swept away before it had its name."""
     try:
         return _write_nameless(path, data)
     except OSError as error:
         if error.errno not in _WITHOUT_NAMELESS_FILES:
             raise
-    return _write_beside(path, data)
+    try:
+        return _write_beside(path, data)
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            raise
+        return False
 
 
 def _write_nameless(path: Path, data: Data) -> bool:
@@ -269,8 +274,6 @@ def _rename(temporary: Path, path: Path) -> bool:
     try:
         temporary.replace(path)
     except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise
         return False
     return True
 

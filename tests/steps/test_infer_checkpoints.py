@@ -1,28 +1,68 @@
 """Cases that take long: a step that is killed does again only what it had not told, however few make a ledger part."""
 
+import hashlib
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 
 import pytest
 
 from imaging_core import run as layout
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import TemporaryError
-from imaging_core.inference import recorder
-from imaging_core.inference.shard import Request, infer_shard
+from imaging_core.inference import pipeline
+from imaging_core.inference.resume import read_kept
+from imaging_core.inference.shard import Request, infer_shard, open_work
 from imaging_core.store import Location
-from tests.small_run import compared, infer, make_bundle, make_images, make_masks, split, write_dataset
+from imaging_core.store.local import LocalStore
+from tests.small_run import (
+    PROJECT,
+    arguments_of,
+    compared,
+    infer,
+    make_bundle,
+    make_images,
+    make_masks,
+    split,
+    write_dataset,
+)
 
 CASES = 20
 """Less than a ledger part."""
 
+SLOWLY = """
+import sys, time
+from imaging_core.inference import pipeline, stages
+from steps.command import run_command
+from steps.infer import main
+pipeline.CHECKPOINT_SECONDS = float(sys.argv.pop(1))
+at_once = stages.decode_sample
+def decode_sample(*given):
+    time.sleep(0.2)
+    return at_once(*given)
+stages.decode_sample = decode_sample
+run_command(main)
+"""
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
 
 class Counting:
-    """All formats, by their own decoders; the step ends when so many cases have been decoded."""
+    """All formats, by their own decoders; when so many cases have been decoded the step waits, and ends."""
 
     name, suffixes, whole = "counting", frozenset({".none"}), True
 
-    def __init__(self, most=CASES):
-        self.most, self.decoded = most, 0
+    def __init__(self, most, until):
+        self.most, self.until, self.decoded = most, until, 0
 
     def recognises(self, head):
         self._decoder = next(each for each in DECODERS if each.recognises(head))
@@ -30,6 +70,7 @@ class Counting:
 
     def decode(self, sources, channels, limits):
         if self.decoded == self.most:
+            wait_until(self.until)
             raise TemporaryError("the node is lost")
         self.decoded += 1
         return self._decoder.decode(sources, channels, limits)
@@ -49,25 +90,34 @@ def place(tmp_path_factory):
     return folder
 
 
-def decoded(place, run, most=CASES):
-    """How many cases a step decodes that ends after so many."""
-    counting = Counting(most)
+def request_of(place, run, *decoders):
     run, model = (Location.parse(str(path)) for path in (run, place / "model"))
-    infer_shard(Request(run, "000", model, threads=1, device="cpu", decoders=(counting,)), lambda _: None)
+    return Request(run, "000", model, threads=1, device="cpu", decoders=decoders)
+
+
+def decoded(place, run, most=CASES, until=None):
+    """How many cases a step decodes that ends after so many, when something holds."""
+    counting = Counting(most, until)
+    infer_shard(request_of(place, run, counting), lambda _: None)
     return counting.decoded
+
+
+def broken_off(place, run, monkeypatch, saved):
+    """A step that waits for its thirteenth case until of those before it has been saved what can be."""
+    with monkeypatch.context() as often:
+        often.setattr(pipeline, "CHECKPOINT_SECONDS", 0.01)
+        with pytest.raises(TemporaryError, match="the node is lost"):
+            decoded(place, run, 12, lambda: saved.exists() and len(saved.read_bytes().splitlines()) >= 8)
+    assert len(saved.read_bytes().splitlines()) <= 12
 
 
 @pytest.fixture
 def ended_early(place, request, monkeypatch):
-    """A run that ended after some of its cases, and saved after each batch."""
+    """A run whose step ended while a case took long."""
     run = place / request.node.name
     split(place / "data" / "crops.yml", run, 1)
-    with monkeypatch.context() as always:
-        always.setattr(recorder, "CHECKPOINT_SECONDS", 0.0)
-        with pytest.raises(TemporaryError, match="the node is lost"):
-            decoded(place, run, 12)
+    broken_off(place, run, monkeypatch, run / layout.checkpoint("000", 0))
     assert not (run / "results/000/cases").exists()
-    assert 8 <= len(lines_of(run)) <= 12
     return run
 
 
@@ -119,3 +169,85 @@ def test_cases_that_failed_for_a_reason_that_is_gone_are_done_again(place, ended
     (ended_early / layout.checkpoint("000", 0)).write_bytes(b"".join([layout.to_json_line(failed), *others]))
     assert decoded(place, ended_early) == CASES - len(others)
     assert compared(ended_early) == compared(place / "undisturbed")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "seconds", "seen"),
+    [
+        (signal.SIGKILL, -9, 0.05, "results/000/checkpoints/*.jsonl"),
+        (signal.SIGTERM, 143, 3600, "outputs/*.png"),  # nothing is saved by the clock
+    ],
+    ids=["killed", "asked to end"],
+)
+def test_a_step_that_is_ended_from_outside_leaves_what_it_told(place, request, sent, code, seconds, seen):
+    run = place / request.node.name
+    split(place / "data" / "crops.yml", run, 1)
+    command = [
+        sys.executable,
+        "-c",
+        SLOWLY,
+        str(seconds),
+        *arguments_of(run, place / "model", "000", "--device", "cpu"),
+    ]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as step:
+        wait_until(lambda: any(run.glob(seen)))
+        step.send_signal(sent)
+        assert step.wait() == code
+    told = len(lines_of(run))
+    assert 4 <= told < CASES
+    for line in lines_of(run):
+        assert (run / json.loads(line)["outputs"]["mask"]).exists()
+    assert decoded(place, run) == CASES - told
+    assert compared(run) == compared(place / "undisturbed")
+
+
+@pytest.fixture
+def failed_before(place, request):
+    """A shard that is complete, all of whose cases failed for a reason that is gone."""
+    run = place / request.node.name
+    shutil.copytree(place / "undisturbed", run)
+    part = run / layout.ledger_part("000", 0)
+    by = json.loads(part.read_bytes().splitlines()[0])["by"]
+    failed = {"by": by, "kind": "store", "reason": "gone", "state": "failed", "temporary": True}
+    part.write_bytes(b"".join(layout.to_json_line(failed | {"case": f"{case:02}"}) for case in range(CASES)))
+    return run
+
+
+def beside(run):
+    """The checkpoint of what is to take the place of a part that is there."""
+    part = (run / layout.ledger_part("000", 0)).read_bytes()
+    return run / layout.checkpoint("000", 0, hashlib.sha256(part).hexdigest())
+
+
+def test_what_is_done_again_is_not_done_a_third_time(place, failed_before, monkeypatch):
+    saved = beside(failed_before)
+    broken_off(place, failed_before, monkeypatch, saved)
+    told = len([line for line in saved.read_bytes().splitlines() if json.loads(line)["state"] == "done"])
+    assert told >= 8
+    assert decoded(place, failed_before) == CASES - told
+    assert compared(failed_before) == compared(place / "undisturbed")
+    assert not saved.exists()
+
+
+@pytest.mark.parametrize("of", ["no part", "another part"])
+def test_what_is_older_than_the_part_that_is_there_is_not_believed(place, failed_before, of):
+    by = json.loads((place / "undisturbed" / layout.ledger_part("000", 0)).read_bytes().splitlines()[0])["by"]
+    failed = {"by": by, "case": "00", "kind": "damaged", "reason": "for good", "state": "failed"}
+    old = failed_before / layout.checkpoint("000", 0, None if of == "no part" else "0" * 64)
+    old.parent.mkdir()
+    old.write_bytes(layout.to_json_line(failed))
+    assert decoded(place, failed_before) == CASES
+    assert compared(failed_before) == compared(place / "undisturbed")
+
+
+def test_a_shard_that_another_process_completes_while_it_is_looked_at_is_not_outdated(place, ended_early):
+    work = open_work(request_of(place, ended_early))
+
+    class Meanwhile(LocalStore):
+        def list(self, prefix=""):
+            keys = [*super().list(prefix)]
+            shutil.copytree(place / "undisturbed" / "results", ended_early / "results", dirs_exist_ok=True)
+            yield from keys
+
+    ledger = replace(work.ledger, store=Meanwhile(work.ledger.store.root))
+    assert not read_kept(ledger, work.shard.sha256, work.model, work.again).outdated

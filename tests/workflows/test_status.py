@@ -69,6 +69,7 @@ def test_a_shard_at_work_counts_what_its_checkpoints_hold_beyond_its_ledger(writ
     written.part("000", done[:2])
     written.store.put(run.checkpoint("000", 0), to_part(done[:1]))
     written.store.put(run.checkpoint("000", 1), to_part(done[2:3]))
+    written.store.put(run.checkpoint("000", 0, "0" * 64), to_part(done[:2]))
     _, said = status()
     assert lines(said)["cases"] == "10: 3 done, 0 failed, 0 skipped, 7 to do"
 

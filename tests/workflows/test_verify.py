@@ -132,11 +132,14 @@ def test_a_changed_bit_and_a_lost_file_are_found(place, verify, file):
     assert lost in found.items()
 
 
-def test_what_nothing_lists_is_extra_but_logs_are_no_business(place, verify):
+def test_what_nothing_lists_is_extra_but_logs_and_checkpoints_are_no_business(place, verify):
     (place / "run/outputs/99.png").write_bytes(b"")
     (place / "run/notes.txt").write_text("mine")
     (place / "run/logs").mkdir()
     (place / "run/logs/infer-000.log").write_text("said")
+    checkpoint = place / "run" / layout.checkpoint("000", 0)
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"")  # where nothing may be removed they stay
     assert verify() == (1, {"outputs/99.png": "extra", "notes.txt": "extra"})
 
 

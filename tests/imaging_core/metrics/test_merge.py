@@ -52,6 +52,19 @@ class Vanishing(LocalStore):
         yield from keys
 
 
+class Arriving(LocalStore):
+    """A run in which another process writes a file right after all were listed."""
+
+    def __init__(self, root: Location, key: str, data: bytes) -> None:
+        super().__init__(root)
+        self._key, self._data = key, data
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        keys = [*super().list(prefix)]
+        self.put(self._key, self._data)
+        yield from keys
+
+
 def with_checkpoint(folder: Path, choose: Callable[[list[bytes]], list[bytes]]) -> Store:
     """Of shard 001 only the first of two parts is there, and of the lines of the second some in a checkpoint."""
     lines = synthetic().write(folder / "complete").get(run.ledger_part("001", 1)).splitlines(keepends=True)
@@ -112,7 +125,18 @@ class TestAnyShards:
         store = with_checkpoint(tmp_path, lambda lines: lines[:1])
         assert merge(Vanishing(store.root, run.checkpoint("001", 1))).count("missing") == 3
         store.put(run.checkpoint("001", 0), b"rubbish")
+        store.put(run.checkpoint("001", 1, "0" * 64), b"rubbish")
         assert merge(store).count("missing") == 3
+
+    def test_a_step_that_has_begun_elsewhere_since_is_no_damage(self, tmp_path):
+        """It writes its provenance first."""
+        store = with_checkpoint(tmp_path, lambda lines: lines)
+        (key,) = store.list("results/001/provenance/")
+        data = store.get(key)
+        store.delete(key)
+        with pytest.raises(DataError, match="which is not there"):
+            merge(store)
+        assert merge(Arriving(store.root, key, data)).count("missing") == 0
 
     def test_a_shard_that_never_began_is_missing(self, tmp_path):
         merged = merge(synthetic(30, 3, unfinished={0: 0, 1: 0, 2: 0}).write(tmp_path))

@@ -123,6 +123,23 @@ def test_who_writes_while_others_sweep_comes_to_an_end_all_the_same(store, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["same"]
 
 
+def test_who_writes_into_a_folder_that_others_remove_makes_it_again(store, tmp_path, monkeypatch):
+    flush, removed = os.fsync, []
+
+    def fsync(descriptor):
+        flush(descriptor)
+        if not removed:
+            for unfinished in (tmp_path / "a").iterdir():
+                unfinished.unlink()
+            (tmp_path / "a").rmdir()
+            removed.append("a")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store.put("a/b", b"1")
+    assert removed == ["a"]
+    assert store.get("a/b") == b"1"
+
+
 def test_a_signal_between_two_instructions_leaves_nothing_half_done(tmp_path):
     store, rng = open_store(Location.parse(str(tmp_path))), random.Random(1)
 
