@@ -72,7 +72,8 @@ class Pipeline:
     Args:
         stages: what is done.
         write: puts a file into the run.
-        save: gives what keeps what was told, as key and bytes; asked for every CHECKPOINT_SECONDS and at the end.
+        save: gives what keeps what was told, as key and bytes; asked for every CHECKPOINT_SECONDS, and when
+            all is told or a signal ends the run.
 
     Attributes:
         times: each stage's, of the stages that have ended.
@@ -251,11 +252,14 @@ class Pipeline:
     def _start_saving(self, then: Callable[[], None]) -> Callable[[], None]:
         """Save every now and then, behind the files of what was told; what it returns ends that, and then calls."""
         told_all: Channel[None] = self._flow.channel(1)
+        unsaved: dict[str, Data] = {}
 
         def save() -> None:
             with suppress(MemoryError):  # there may be some the next time
-                for file in self._save():
-                    self._stages.exits.files.put(file, len(file[1]))
+                unsaved.update(self._save())
+                for key, data in list(unsaved.items()):
+                    self._stages.exits.files.put((key, data), len(data))
+                    del unsaved[key]
 
         def work() -> None:
             try:

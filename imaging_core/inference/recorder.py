@@ -116,7 +116,7 @@ def write_summary(ledger: ShardLedger, shard_sha256: str) -> Mapping[str, Any]:
         "parts": parts,
         "provenance": sorted(provenance),
     }
-    with suppress(ConfigurationError):  # where nothing may be removed they stay; of a part that is there none is read
+    with suppress(ConfigurationError):  # where nothing may be removed they stay: none is of a part as it is now
         store.delete_all(list(store.list(run.checkpoints(shard))))
     store.put(run.summary(shard), run.to_json(summary))
     return summary

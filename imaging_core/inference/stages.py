@@ -55,7 +55,7 @@ class Exits:
         fetched: of fetching, for decoding.
         inputs: of decoding, for computing.
         complete: of computing, and of fetching what the cache knows, for finishing.
-        files: of finishing, key below the run and bytes, in the order in which they are to be written.
+        files: of finishing and of saving, key below the run and bytes, in the order in which they are to be written.
         to_keep: of finishing, for the cache.
     """
 

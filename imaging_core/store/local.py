@@ -30,6 +30,11 @@ _CHUNK = 64 * 1024 * 1024
 _WITHOUT_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 """What file systems without O_TMPFILE answer, or Linux without /proc."""
 
+_WITHOUT_FOLDER = {errno.ENOENT, errno.EEXIST, errno.EPERM}
+"""What making a folder, or a file in it, answers while another process removes it."""
+
+_ATTEMPTS = 3
+
 _LOST = {errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV, errno.ENXIO}
 """What a network folder or a disk that went away answers."""
 
@@ -124,9 +129,16 @@ class LocalStore:
         if _holds(path, data):
             return
         with _clear_write_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            while not _write(path, data):  # another process swept it away, or removed the empty folder
-                path.parent.mkdir(parents=True, exist_ok=True)
+            attempts = 0
+            written = False
+            while not written:  # another process may sweep the file away, or remove the folder that is empty yet
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    written = _write(path, data)
+                except OSError as error:
+                    attempts += 1
+                    if attempts == _ATTEMPTS or error.errno not in _WITHOUT_FOLDER:
+                        raise
 
     def exists(self, key: str) -> bool:
         """Whether the file is there."""
@@ -219,18 +231,13 @@ def _holds(path: Path, data: Data) -> bool:
 
 
 def _write(path: Path, data: Data) -> bool:
-    """Write the whole file, or nothing; False when it, or its folder, was swept away before it had its name."""
+    """Write the whole file, or nothing; False when it was swept away before it had its name."""
     try:
         return _write_nameless(path, data)
     except OSError as error:
         if error.errno not in _WITHOUT_NAMELESS_FILES:
             raise
-    try:
-        return _write_beside(path, data)
-    except FileNotFoundError:
-        if path.parent.is_dir():
-            raise
-        return False
+    return _write_beside(path, data)
 
 
 def _write_nameless(path: Path, data: Data) -> bool:
@@ -274,6 +281,8 @@ def _rename(temporary: Path, path: Path) -> bool:
     try:
         temporary.replace(path)
     except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise
         return False
     return True
 

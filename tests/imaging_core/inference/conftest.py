@@ -27,7 +27,7 @@ def make(request):
     """Makes a pipeline; what it tells and writes is kept."""
 
     class Made:
-        def __init__(self, task_name, module, *, write=None, tell=None, batch=4, cache=None):
+        def __init__(self, task_name, module, *, write=None, tell=None, save=tuple, batch=4, cache=None):
             fix_algorithms(1, "fp32")
             device = Device(torch.device("cpu"), "fp32")
             kind = "multiclass" if task_name == "classification" else "binary"
@@ -71,7 +71,7 @@ def make(request):
             def pipeline(alone):
                 settings = Settings(request.param, Limits(), decoders, alone)
                 stages = Stages(card, self.network, head, device, settings, tell=tell or keep, log=self.log, cache=kept)
-                self.pipelines.append(Pipeline(stages, write or self.write))
+                self.pipelines.append(Pipeline(stages, write or self.write, save))
                 return self.pipelines[-1]
 
             self.make = pipeline

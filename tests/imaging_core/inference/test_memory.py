@@ -1,5 +1,7 @@
 """When memory runs out: for one case, for a batch, for all that is under way."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from torch import nn
 
 from imaging_core.decode.case import Case, ModelInput, Place
 from imaging_core.errors import TemporaryError
+from imaging_core.inference import pipeline
 from imaging_core.inference.head import Outcome
 from tests.imaging_core.inference.tiles import SIDE, Brightness, task
 
@@ -62,6 +65,26 @@ def test_when_memory_runs_out_for_all_what_is_under_way_is_done_one_by_one(make,
     assert len(short.pipelines) > 1 or len(writes) > len(short.files)
     assert short.told.keys() == undisturbed.told.keys()
     assert short.files == undisturbed.files
+
+
+def test_what_saves_the_cases_told_is_written_once_there_is_memory_for_it(make, monkeypatch):
+    monkeypatch.setattr(pipeline, "CHECKPOINT_SECONDS", 0.01)
+    saved, refused = iter([[("checkpoint", b"told")]]), threading.Event()
+
+    def write(key, data):
+        if key == "checkpoint" and not refused.is_set():
+            refused.set()
+            raise MemoryError
+        made.write(key, data)
+
+    def tasks():
+        assert refused.wait(60)
+        yield from (task(position, 1, 2) for position in range(9))
+
+    made = make("segmentation", nn.Conv2d(1, 1, 3, padding=1), write=write, save=lambda: next(saved, ()))
+    made.run(tasks())
+    assert made.files["checkpoint"] == b"told"
+    assert len(made.pipelines) == 1
 
 
 def test_no_memory_for_one_case_fails_that_case(make):
