@@ -26,7 +26,7 @@ def images_of(folder: str) -> list[str]:
 
 
 @cache
-def _client() -> Minio:
+def _client(process: int) -> Minio:  # noqa: ARG001 - after a fork two would share its connections
     url = urlsplit(os.environ["AWS_ENDPOINT_URL_S3"])
     return Minio(
         url.netloc, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], secure=url.scheme == "https"
@@ -38,7 +38,7 @@ def read(path: str) -> bytes:
     if not path.startswith("s3://"):
         return Path(path).read_bytes()
     bucket, key = path.removeprefix("s3://").split("/", 1)
-    response = _client().get_object(bucket, key)
+    response = _client(os.getpid()).get_object(bucket, key)
     try:
         return response.read()
     finally:
@@ -52,7 +52,7 @@ def write(path: str, data: bytes) -> None:
         Path(path).write_bytes(data)
         return
     bucket, key = path.removeprefix("s3://").split("/", 1)
-    _client().put_object(bucket, key, io.BytesIO(data), len(data))
+    _client(os.getpid()).put_object(bucket, key, io.BytesIO(data), len(data))
 
 
 class Model:
