@@ -30,9 +30,6 @@ CASES_PER_PART = 128
 FORMER_CASES_PER_PART = 64
 """Of runs whose index does not say it."""
 
-_DIGEST = 16
-"""How many letters of a digest tell it from others in a name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -91,7 +88,7 @@ def checkpoint(shard: str, part: int, instead_of: str | None = None) -> str:
     ``instead_of`` is the SHA-256 of the part that is there and is to be replaced. Once another is there, nobody asks
     for the checkpoint any more: what it holds is older.
     """
-    beside = "" if instead_of is None else f"-{instead_of[:_DIGEST]}"
+    beside = "" if instead_of is None else f"-{instead_of}"
     return f"{checkpoints(shard)}{part:05d}{beside}.jsonl"
 
 
