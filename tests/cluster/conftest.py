@@ -33,7 +33,7 @@ BUCKET = "my-bucket"
 POD_ENDPOINT = "http://minio.argo:9000"
 SECRET = "bucket-credentials"  # noqa: S105 - a name
 NEEDED = ("KUBECONFIG", "ARGO_SERVER", "ARGO_TOKEN", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "STEP_IMAGES")
-POD_SIZE = ("--cpu", "450m", "--memory", "1500Mi")  # four of them at once on two cores
+POD_SIZE = ("--cpu", "350m", "--memory", "1500Mi")  # five of them at once on two cores
 WAIT_SECONDS = 240
 METRIC = r"^argo_workflows_distributed_inference_(\w+)(?:\{.*\})? (\S+)$"
 

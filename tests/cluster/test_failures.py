@@ -8,7 +8,7 @@ import pytest
 from imaging_core.store import Location, open_store
 from tests.cluster.conftest import Cluster
 
-SLOW = "200m"  # of a CPU: so that what is done to a pod is done in the middle of its work
+SLOW = "120m"  # of a CPU: so that what is done to a pod is done in the middle of its work
 KILL = """
 import os, signal
 for process in filter(str.isdigit, os.listdir("/proc")):
