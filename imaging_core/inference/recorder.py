@@ -13,7 +13,7 @@ from typing import Any
 from imaging_core import run
 from imaging_core.errors import ConfigurationError
 from imaging_core.inference.ledger import STATES, Record, read_part, to_part
-from imaging_core.inference.resume import Again, Kept, ShardLedger, stands
+from imaging_core.inference.resume import Again, Kept, ShardLedger, digest_there, stands
 
 
 class Recorder:
@@ -74,16 +74,22 @@ class Recorder:
     def save(self) -> list[tuple[str, bytes]]:
         """What stands and was told of each part that is not complete and of which something was told since last time.
 
+        Of a part that another process has written meanwhile nothing: its step may have removed the checkpoints already.
+
         Returns:
             Checkpoints as key and bytes, to be written after the output files of all cases told.
         """
-        shard = self._ledger.shard
+        ledger = self._ledger
+        with self._lock:
+            told_of = sorted(self._told_of)
+        to_be_saved = [part for part in told_of if digest_there(ledger, part) == self._instead_of.get(part)]
         with self._lock:
             made = [
-                (run.checkpoint(shard, part, self._instead_of.get(part)), _lines(self._open[part]))
-                for part in sorted(self._told_of)
+                (run.checkpoint(ledger.shard, part, self._instead_of.get(part)), _lines(self._open[part]))
+                for part in to_be_saved
+                if part in self._told_of
             ]
-            self._told_of.clear()
+            self._told_of.difference_update(told_of)
         return made
 
 

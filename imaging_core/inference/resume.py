@@ -106,7 +106,7 @@ def read_kept(ledger: ShardLedger, shard_sha256: str, model_sha256: str, again: 
     for part in ledger.parts.numbers:
         key = run.ledger_part(shard, part)
         data = _get(store, key) if key in there else None
-        digest = None if data is None else hashlib.sha256(data).hexdigest()
+        digest = _digest(data)
         count = len(ledger.parts.positions(part))
         found = {} if data is None else _records(data, ledger, part, known)
         standing = {position: record for position, record in found.items() if not again.wants(record)}
@@ -137,6 +137,15 @@ def stands(ledger: ShardLedger, part: int, again: Again) -> bool:
     known = _digests(ledger.shard, ledger.store.list(_provenance_folder(ledger.shard)))
     found = _records(data, ledger, part, known)
     return bool(found) and not any(again.wants(record) for record in found.values())
+
+
+def digest_there(ledger: ShardLedger, part: int) -> str | None:
+    """The SHA-256 of a ledger part as it is now; None where there is none."""
+    return _digest(_get(ledger.store, run.ledger_part(ledger.shard, part)))
+
+
+def _digest(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _provenance_folder(shard: str) -> str:

@@ -183,6 +183,13 @@ def test_cases_that_failed_for_a_reason_that_is_gone_are_done_again(place, ended
     assert compared(ended_early) == compared(place / "undisturbed")
 
 
+def slow_step(place, run, seconds):
+    """A process that saves so often."""
+    arguments = arguments_of(run, place / "model", "000", "--device", "cpu")
+    command = [sys.executable, "-c", SLOWLY, str(seconds), *arguments]
+    return subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "seconds", "seen", "least"),
     [
@@ -194,14 +201,7 @@ def test_cases_that_failed_for_a_reason_that_is_gone_are_done_again(place, ended
 def test_a_step_that_is_ended_from_outside_leaves_what_it_told(place, request, sent, code, seconds, seen, least):
     run = place / request.node.name
     split(place / "data" / "crops.yml", run, 1)
-    command = [
-        sys.executable,
-        "-c",
-        SLOWLY,
-        str(seconds),
-        *arguments_of(run, place / "model", "000", "--device", "cpu"),
-    ]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as step:
+    with slow_step(place, run, seconds) as step:
         wait_until(lambda: any(run.glob(seen)))
         step.send_signal(sent)
         assert step.wait() == code
@@ -210,6 +210,20 @@ def test_a_step_that_is_ended_from_outside_leaves_what_it_told(place, request, s
     for line in lines_of(run):
         assert (run / json.loads(line)["outputs"]["mask"]).exists()
     assert decoded(place, run) == CASES - told
+    assert compared(run) == compared(place / "undisturbed")
+
+
+def test_a_step_that_was_frozen_saves_nothing_beside_what_another_has_completed(place, request):
+    run = place / request.node.name
+    split(place / "data" / "crops.yml", run, 1)
+    with slow_step(place, run, 3600) as step:
+        wait_until(lambda: any(run.glob("outputs/*.png")))
+        step.send_signal(signal.SIGSTOP)
+        infer(run, place / "model")
+        step.send_signal(signal.SIGTERM)
+        step.send_signal(signal.SIGCONT)
+        assert step.wait() == 143
+    assert not list(run.glob("results/000/checkpoints/*"))
     assert compared(run) == compared(place / "undisturbed")
 
 
