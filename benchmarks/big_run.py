@@ -90,7 +90,7 @@ def _infer(prefix: str, task: Task, shard: str, sha256: str) -> None:
         _classified if task == "classification" else _segmented
     )
     records = list(make(cases, by, np.random.default_rng(int(shard))))
-    ledger = ShardLedger(store, shard, cases, run.Parts(len(cases), run.CASES_PER_PART))
+    ledger = ShardLedger(store, shard, cases, read_index(store).parts(len(cases)))
     for part in ledger.parts.numbers:
         members = ledger.parts.positions(part)
         store.put(run.ledger_part(shard, part), to_part(records[position] for position in members))

@@ -4,11 +4,15 @@
 at the images' size, (d) fetching, decoding and preparing alone; and ours, as ``run`` does it: two steps of one thread
 at the same time. Stages share the cores, so that the most that can be reached is 1 / (1/c + 1/d).
 
-Ray is not among the developers' requirements; ``requirements/benchmarks.txt`` brings it. MinIO is found on PATH or in
-$CLUSTER_BIN.
+``--latency`` asks instead how each does with a store far away: MinIO behind toxiproxy, and a quarter of the images. No
+bound is computed then, since waiting takes no processor.
+
+Ray is not among the developers' requirements; ``requirements/benchmarks.txt`` brings it. MinIO and toxiproxy are found
+on PATH or in $CLUSTER_BIN.
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -17,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -78,16 +83,22 @@ def rate_of(run: str, shard: str, environment: dict[str, str]) -> float:
 
 
 def measured(
-    workload: Workload, folder: str, scratch: Callable[[], str], environment: dict[str, str], rounds: int
+    workload: Workload,
+    folder: str,
+    scratch: Callable[[], str],
+    environment: dict[str, str],
+    rounds: int,
+    *,
+    bound: bool = True,
 ) -> Rates:
     ray = find_spec("ray") is not None
     kinds: dict[str, Callable[[], float]] = {
         "ours": lambda: ours(folder, scratch(), environment),
         "a": lambda: peer("dataloader", folder, scratch(), environment),
         **({"b": lambda: peer("ray_data", folder, scratch(), environment)} if ray else {}),
-        "c": lambda: part("model", folder, environment),
-        "d": lambda: part("decode", folder, environment),
     }
+    if bound:
+        kinds |= {name: partial(part, of, folder, environment) for name, of in (("c", "model"), ("d", "decode"))}
     rates: Rates = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind, rate in kinds.items():
@@ -98,14 +109,10 @@ def measured(
 
 def show(title: str, rates: Rates) -> None:
     median = {kind: statistics.median(values) for kind, values in rates.items()}
-    bounds = [1 / (1 / c + 1 / d) for c, d in zip(rates["c"], rates["d"], strict=True)]
     ratios = {
-        "bound": statistics.median(our / bound for our, bound in zip(rates["ours"], bounds, strict=True)),
-        **{
-            str(kind): statistics.median(our / other for our, other in zip(rates["ours"], rates[kind], strict=True))
-            for kind in ("a", "b")
-            if kind in rates
-        },
+        kind: statistics.median(our / other for our, other in zip(rates["ours"], rates[kind], strict=True))
+        for kind in ("a", "b")
+        if kind in rates
     }
     names = {"a": "DataLoader", "b": "Ray Data", "c": "model alone", "d": "decoding alone"}
     print(f"\n{title}: images a second, median of {len(rates['ours'])}")
@@ -114,15 +121,22 @@ def show(title: str, rates: Rates) -> None:
         if kind in median:
             ratio = f"   ours is {ratios[kind]:.2f} x" if kind in ratios else ""
             print(f"  ({kind}) {name:<15} {median[kind]:7.1f}{ratio}")
-    print(f"  bound from c, d {statistics.median(bounds):9.1f}   ours is {ratios['bound']:.2f} of it", flush=True)
+    if "c" not in rates:
+        return
+    bounds = [1 / (1 / c + 1 / d) for c, d in zip(rates["c"], rates["d"], strict=True)]
+    of_bound = statistics.median(our / bound for our, bound in zip(rates["ours"], bounds, strict=True))
+    print(f"  bound from c, d {statistics.median(bounds):9.1f}   ours is {of_bound:.2f} of it", flush=True)
 
 
 @contextmanager
-def minio(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    from tests.s3_server import BUCKET, running_server
+def minio(folder: Path, latency: int) -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """A bucket, the environment of those who are to be near to it, and that of those who are so many ms away."""
+    from tests.s3_server import BUCKET, running_server, running_toxiproxy
 
-    with running_server(folder) as server:
-        yield f"s3://{BUCKET}", server.environment()
+    with running_server(folder) as server, running_toxiproxy(server.port) as line:
+        near = server.environment()
+        line.add("latency", latency=latency)
+        yield f"s3://{BUCKET}", near, server.environment(line.endpoint) if latency else near
 
 
 def upload(folder: Path, to: str, environment: dict[str, str]) -> None:
@@ -142,35 +156,50 @@ def main() -> None:
     names = [workload.name for workload in WORKLOADS]
     parser.add_argument("--only", choices=names, action="append", help="these workloads (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn (default: 3)")
-    parser.add_argument("--disk-only", action="store_true", help="without MinIO")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--disk-only", action="store_true", help="without MinIO")
+    where.add_argument("--latency", type=int, metavar="MS", help="only from a MinIO that answers so much later")
     options = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         for workload in WORKLOADS:
             if options.only and workload.name not in options.only:
                 continue
-            compare(workload, Path(scratch) / workload.name, options.rounds, disk_only=options.disk_only)
+            folder = Path(scratch) / workload.name
+            if options.latency is None:
+                from_disk(workload, folder, options.rounds)
+            if not options.disk_only:
+                from_minio(workload, folder, options.rounds, options.latency)
     print(f"\n{(time.monotonic() - begun) / 60:.0f} minutes")
 
 
-def compare(workload: Workload, folder: Path, rounds: int, *, disk_only: bool) -> None:
-    numbers = iter(range(1000))
+def from_disk(workload: Workload, folder: Path, rounds: int) -> None:
+    numbers = itertools.count()
 
-    def on_disk() -> str:  # nothing is removed meanwhile: ext4 without a journal then is slow to make files
+    def scratch() -> str:  # nothing is removed meanwhile: ext4 without a journal then is slow to make files
         out = folder / f"out-{next(numbers)}"
         out.mkdir()
         return str(out)
 
     make(workload, folder, workload.count)
-    show(f"{workload.title}, from disk", measured(workload, str(folder), on_disk, {}, rounds))
-    if disk_only:
-        return
+    show(f"{workload.title}, from disk", measured(workload, str(folder), scratch, {}, rounds))
+
+
+def from_minio(workload: Workload, folder: Path, rounds: int, latency: int | None) -> None:
+    numbers = itertools.count()
     to_upload = folder.with_suffix(".upload")
-    make(workload, to_upload, workload.in_bucket)
-    with minio(folder.with_suffix(".minio")) as (bucket, environment):
-        upload(to_upload, f"{bucket}/in", environment)
-        in_bucket = measured(workload, f"{bucket}/in", lambda: f"{bucket}/out-{next(numbers)}", environment, rounds)
-        show(f"{workload.title}, from MinIO", in_bucket)
+    make(workload, to_upload, workload.in_bucket if latency is None else workload.in_bucket // 4)
+    with minio(folder.with_suffix(".minio"), latency or 0) as (bucket, near, environment):
+        upload(to_upload, f"{bucket}/in", near)
+        rates = measured(
+            workload,
+            f"{bucket}/in",
+            lambda: f"{bucket}/out-{next(numbers)}",
+            environment,
+            rounds,
+            bound=latency is None,
+        )
+    show(f"{workload.title}, from MinIO" + (f", {latency} ms away" if latency else ""), rates)
 
 
 if __name__ == "__main__":

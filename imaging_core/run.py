@@ -24,11 +24,22 @@ REMOVED = "removed.json"
 HEAT = "heat.tif"
 """Extension of a slide's heat map, see :func:`output`."""
 
-CASES_PER_PART = 128
-"""How many cases a ledger part holds, as the index of a run says."""
-
+FEWEST_CASES_PER_PART = 128
+MOST_CASES_PER_PART = 1024
 FORMER_CASES_PER_PART = 64
-"""Of runs whose index does not say it."""
+"""Of runs whose index does not say how many."""
+
+_PARTS = 64
+
+
+def cases_per_part(largest: int) -> int:
+    """How many cases a ledger part of a run holds whose largest shard has so many.
+
+    Writing a part takes as long as some small images. A shard has up to 64, and more only where they would hold over
+    1024 cases: so many lines are written again with each checkpoint.
+    """
+    wanted = -(-largest // (_PARTS * FEWEST_CASES_PER_PART)) * FEWEST_CASES_PER_PART
+    return min(MOST_CASES_PER_PART, max(FEWEST_CASES_PER_PART, wanted))
 
 
 @dataclass(frozen=True, slots=True)

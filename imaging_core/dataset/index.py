@@ -69,7 +69,7 @@ class ShardIndex:
     http_hosts: tuple[str, ...]
     warnings: tuple[str, ...]
     shards: tuple[ShardEntry, ...]
-    cases_per_part: int = run.CASES_PER_PART
+    cases_per_part: int
 
     @property
     def allowed(self) -> Roots:

@@ -117,6 +117,7 @@ def _write_all(store: Store, dataset: Dataset, request: SplitRequest) -> ShardIn
         http_hosts=request.roots.http_hosts,
         warnings=(*_warnings(dataset, request), *made.warnings),
         shards=tuple(entries),
+        cases_per_part=run.cases_per_part(max((entry.samples for entry in entries), default=0)),
     )
     ours = {run.SHARD_INDEX, *(run.shard_file(entry.id) for entry in entries)}
     for key in list(store.list(run.SHARDS)):

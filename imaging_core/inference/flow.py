@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
+from imaging_core.inference.concurrency import Concurrency, Tally
 from imaging_core.inference.stage_time import StageTime
+from imaging_core.inference.threads import Threads
 
 Item = TypeVar("Item")
 Taken = TypeVar("Taken", contravariant=True)
@@ -36,13 +38,19 @@ class Exit(Protocol[Taken]):
 
 
 class Channel(Generic[Item]):
-    """A bounded queue between stages. Made by :meth:`Flow.channel`."""
+    """A bounded queue between stages. Made by :meth:`Flow.channel`.
+
+    Attributes:
+        starved: seconds that threads have waited for an item.
+        crowded: seconds that threads have waited for room.
+    """
 
     def __init__(self, flow: "Flow", items: int, weight: int | None) -> None:
         self._flow = flow
         self._most_items, self._most_weight = items, weight
         self._queue: deque[tuple[Item, int, int]] = deque()
         self._items = self._weight = 0
+        self.starved = self.crowded = 0.0
         self._closed = False
         self._lock = threading.Lock()
         self._more, self._room = threading.Condition(self._lock), threading.Condition(self._lock)
@@ -57,7 +65,7 @@ class Channel(Generic[Item]):
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._lock:
             while not self._flow.stopping and self._is_full(weight, count):
-                self._wait(self._room, deadline)
+                self.crowded += self._wait(self._room, deadline)
             if self._flow.stopping:
                 raise Stopped
             self._queue.append((item, weight, count))
@@ -77,7 +85,7 @@ class Channel(Generic[Item]):
         deadline = None if seconds is None else time.monotonic() + seconds
         with self._lock:
             while not self._queue and not self._closed and not self._flow.stopping:
-                self._wait(self._more, deadline)
+                self.starved += self._wait(self._more, deadline)
             if self._flow.stopping:
                 raise Stopped
             if not self._queue:
@@ -107,12 +115,14 @@ class Channel(Generic[Item]):
             self._more.notify_all()
             self._room.notify_all()
 
-    def _wait(self, change: threading.Condition, deadline: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
+    def _wait(self, change: threading.Condition, deadline: float | None) -> float:
+        begun = time.monotonic()
+        left = None if deadline is None else deadline - begun
         if left is not None and left <= 0:
             raise TimeoutError
         with self._flow.waiting():
             change.wait(left)
+        return time.monotonic() - begun
 
     def _is_full(self, weight: int, count: int) -> bool:
         if not self._queue:
@@ -210,7 +220,8 @@ class Flow:
         self.stopping = False
         self.times: dict[str, StageTime] = {}
         self._channels: list[Channel[object]] = []
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, Threads] = {}
+        self._adapted: list[tuple[str, Concurrency, Tally, Callable[[], float]]] = []
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._local = threading.local()
@@ -247,25 +258,39 @@ class Flow:
         """Start a thread that ends with the stages and is none: nothing is said of its time. As :meth:`start`."""
         self._spawn(name, 1, work, then)
 
-    def _spawn(self, name: str, threads: int, work: Callable[[], None], then: Callable[[], None]) -> None:
-        left = [threads]
+    def adapt(self, name: str, concurrency: Concurrency, brought: Tally, waited: Callable[[], float]) -> None:
+        """Let :meth:`look` change the number of a stage's threads; its work is to ask :meth:`surplus`.
 
+        Args:
+            name: of the stage.
+            concurrency: chooses the number.
+            brought: what the stage has brought so far.
+            waited: gives the seconds that other stages have waited for this one so far.
+        """
+        self._adapted.append((name, concurrency, brought, waited))
+
+    def look(self) -> None:
+        """Start threads where others wait for a stage that has too few, and tell those that are too many to leave."""
+        for name, concurrency, brought, waited in self._adapted:
+            wanted = concurrency.look(time.monotonic(), brought.items, brought.weight, waited())
+            self.times[name].threads = max(self.times[name].threads, wanted)
+            self._threads[name].resize(wanted)
+
+    def surplus(self, name: str) -> bool:
+        """Whether the calling thread of this stage is to leave, since the stage has too many."""
+        return self._threads[name].surplus()
+
+    def _spawn(self, name: str, count: int, work: Callable[[], None], then: Callable[[], None]) -> None:
         def body() -> None:
-            try:
-                with _end_of_input():
-                    work()
-                with self._lock:
-                    left[0] -= 1
-                    last = left[0] == 0
-                if last and not self.stopping:
-                    then()
-            except BaseException as error:  # join raises it in the thread that waits
-                self.stop(error)
+            with _end_of_input():
+                work()
 
-        for number in range(threads):
-            thread = threading.Thread(target=body, name=f"{name}-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        def ended() -> None:
+            if not self.stopping:
+                then()
+
+        self._threads[name] = Threads(name, body, ended, self.stop)
+        self._threads[name].resize(count)
 
     def stop(self, error: BaseException | None = None) -> None:
         """Make every stage leave; the first error given is what :meth:`join` raises."""
@@ -279,12 +304,12 @@ class Flow:
     @property
     def running(self) -> bool:
         """Whether a thread of any stage is still there."""
-        return any(thread.is_alive() for thread in self._threads)
+        return any(thread.is_alive() for stage in self._threads.values() for thread in stage.all)
 
     def join(self, seconds: float | None = None) -> None:
         """Wait for all threads, at most so long; then raise the first error of any stage."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        for thread in self._threads:
+        for thread in [thread for stage in self._threads.values() for thread in stage.all]:
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if self._error is not None:
             raise self._error

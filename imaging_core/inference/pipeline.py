@@ -38,7 +38,8 @@ import torch
 
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.cache import Cache
-from imaging_core.inference.flow import Channel, Closed, Flow, Shared, Stopped
+from imaging_core.inference.concurrency import Concurrency
+from imaging_core.inference.flow import Channel, Closed, Flow, Item, Shared, Stopped
 from imaging_core.inference.result import Result
 from imaging_core.inference.signals import Interrupted, PendingSignal
 from imaging_core.inference.stage_time import StageTime, add_times, count_as_waiting, waits_for_store
@@ -48,6 +49,8 @@ from imaging_core.inference.under_way import Block, Complete
 from imaging_core.store.base import Data
 
 FETCH_THREADS = 4
+MOST_FETCH_THREADS = 32
+MOST_WRITE_THREADS = 32
 KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024
 """How much one queue between stages may hold; a single item that is larger passes alone."""
@@ -161,6 +164,7 @@ class Pipeline:
             complete=flow.call("finish", stages.finish),
             files=_AtOnce(self._write) if self._alone else files,
             to_keep=to_keep,
+            group=stages.group if self._alone else stages.group_in_turn,
         )
         flow.start("fetch", 1, work, self._start_saving(files.close))
         flow.start("write", 1, write, partial(self._all_written, to_keep))
@@ -169,7 +173,10 @@ class Pipeline:
         return ended
 
     def _side_by_side(self, tasks: Iterator[Task | Result], pending: PendingSignal) -> bool:
-        """Each stage has its threads; those that finish also write."""
+        """Each stage has its threads; those that finish also write.
+
+        Those that fetch or write are more where the store takes its time.
+        """
         flow, stages, shared = self._flow, self._stages, Shared(tasks)
         threads, batch = stages.settings.threads, stages.batch
         fetched: Channel[list[Task]] = flow.channel(2 * threads * stages.group, QUEUED_BYTES)
@@ -193,8 +200,11 @@ class Pipeline:
                 if not enough.is_set():
                     stages.compute_rest()
 
+        def fetch() -> None:
+            stages.fetch(_until(partial(flow.surplus, "fetch"), shared))
+
         def finish() -> None:
-            while True:
+            while not flow.surplus("finish"):
                 group = complete.get()
                 with flow.waiting():
                     for done in group:
@@ -205,11 +215,13 @@ class Pipeline:
             enough.set()
             inputs.close()
 
-        stages.exits = Exits(fetched, inputs, complete, _AtOnce(self._write), to_keep)
-        flow.start("fetch", FETCH_THREADS, lambda: stages.fetch(shared), fetched.close)
+        stages.exits = Exits(fetched, inputs, complete, _AtOnce(self._write), to_keep, stages.group)
+        flow.start("fetch", FETCH_THREADS, fetch, fetched.close)
         flow.start("decode", threads, decode, inputs.close)
         flow.start("compute", 1, compute, complete.close)
         flow.start("finish", threads, finish, self._start_saving(partial(self._all_written, to_keep)))
+        flow.adapt("fetch", Concurrency(FETCH_THREADS, MOST_FETCH_THREADS), stages.fetched, lambda: fetched.starved)
+        flow.adapt("finish", Concurrency(threads, MOST_WRITE_THREADS), stages.finished, lambda: complete.crowded)
         self._watch(pending, compute_no_more)
         return True
 
@@ -223,6 +235,7 @@ class Pipeline:
             while flow.running:
                 pending.check()
                 flow.join(_LOOK_SECONDS)
+                flow.look()
         except Interrupted as error:
             compute_no_more()
             with suppress(Interrupted):
@@ -276,6 +289,14 @@ class Pipeline:
     def _all_written(self, to_keep: Channel[tuple[str, bytes]]) -> None:
         to_keep.close()
         self._written.set()
+
+
+def _until(enough: Callable[[], bool], items: Iterable[Item]) -> Iterator[Item]:
+    """Items until there are enough; none is taken and not given."""
+    for item in items:
+        yield item
+        if enough():
+            return
 
 
 class _AtOnce:

@@ -39,14 +39,16 @@ class StageTime:
 
 
 def waits_for_store(times: Mapping[str, StageTime]) -> bool:
-    """Whether one thread that does these stages in turn spends a tenth of its time waiting for files.
+    """Whether one thread that does these stages in turn spends a tenth of its time waiting to get or to write files.
 
-    For a processor fetching waits, too, as much as the others do, which only compute.
+    For a processor fetching waits, too, as much as the others do, which only compute. Finishing waits where what it
+    made is not written yet.
     """
     fetch, computing = times["fetch"], [times[name] for name in _COMPUTING]
     busy, cpu = sum(each.busy_seconds for each in computing), sum(each.cpu_seconds for each in computing)
     waited = fetch.busy_seconds - fetch.cpu_seconds * max(1.0, busy / cpu if cpu else 1.0)
-    return waited > _TOO_LONG * (fetch.busy_seconds + busy)
+    waited += times["finish"].wait_seconds
+    return waited > _TOO_LONG * (fetch.busy_seconds + busy + times["finish"].wait_seconds)
 
 
 def count_as_waiting(times: Mapping[str, StageTime]) -> None:

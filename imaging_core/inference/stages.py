@@ -3,11 +3,13 @@
 Where it leaves what it made, :class:`Exits`, is the pipeline's choice.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import torch
 from torch import Tensor
 
 from imaging_core.decode.case import CaseError, Decoder, Limits, Place
@@ -15,6 +17,7 @@ from imaging_core.decode.registry import DECODERS, decode_sample
 from imaging_core.errors import TemporaryError
 from imaging_core.inference.batch import Batch
 from imaging_core.inference.cache import Cache
+from imaging_core.inference.concurrency import Tally
 from imaging_core.inference.device import Device, device_errors
 from imaging_core.inference.flow import Exit, Item, Outlet
 from imaging_core.inference.head import Head, Outcome, Sealed
@@ -28,6 +31,12 @@ from imaging_core.models.card import Card
 from imaging_core.store.base import Data
 
 MOST_IN_GROUP = 64
+"""Items that pass a queue together."""
+
+IN_TURN_GROUPS = 8
+IN_TURN_BYTES = 2 * 1024 * 1024
+"""One thread that does all stages does each of them for so many groups, and bytes of prepared inputs, before the next:
+what a stage works with has left the processor's cache whenever it comes to it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Exits:
         complete: of computing, and of fetching what the cache knows, for finishing.
         files: of finishing and of saving, key below the run and bytes, in the order in which they are to be written.
         to_keep: of finishing, for the cache.
+        group: how many items pass together at most.
     """
 
     fetched: Exit[list[Task]]
@@ -64,6 +74,7 @@ class Exits:
     complete: Exit[list[Complete]]
     files: Exit[tuple[str, Data]]
     to_keep: Exit[tuple[str, bytes]]
+    group: int
 
 
 class Stages:
@@ -87,7 +98,10 @@ class Stages:
         on_cpu: whether all is computed on the CPU.
         batch: how many inputs make a batch.
         left: the cases, by position, that were begun and not told.
+        fetched: cases so far, and the bytes of their files.
+        finished: cases so far, and the bytes of their results.
         group: how many items pass an exit together at most.
+        group_in_turn: the same where one thread does all stages.
         exits: to be set before anything is done.
     """
 
@@ -115,7 +129,10 @@ class Stages:
         self._batch: Batch[Member] = Batch(card, device.torch)
         self._batches = log.batches
         self.group = min(MOST_IN_GROUP, card.batch)
+        each = card.input.channels * math.prod(card.input.size) * torch.float32.itemsize
+        self.group_in_turn = self.group * max(1, min(IN_TURN_GROUPS, IN_TURN_BYTES // (self.group * each)))
         self.left: dict[int, Task] = {}
+        self.fetched, self.finished = Tally(), Tally()
 
     def begin_thread(self) -> None:
         """Called first by each thread that decodes or computes."""
@@ -137,13 +154,15 @@ class Stages:
                 self._log.expect(-1)
                 self._fail(task, error)
             else:
-                self._pass_on(fetched_task, misses, hits)
+                weight = held_bytes(fetched_task)
+                self.fetched.add(1, weight)
+                self._pass_on(fetched_task, weight, misses, hits)
         misses.flush()
         hits.flush()
 
     def decode(self, tasks: list[Task]) -> None:
         """Make model inputs of fetched tasks, one after the other."""
-        outlet: Outlet[Decoded] = Outlet(lambda group, _: self._stage(group), self.group)
+        outlet: Outlet[Decoded] = Outlet(lambda group, _: self._stage(group), self.exits.group)
         for task in tasks:
             self._decode_case(task, outlet)
         outlet.flush()
@@ -169,13 +188,14 @@ class Stages:
         """Score, encode and tell cases whose results have arrived on the host."""
         results = [self._finish_case(done.case, done.sealed) for done in group]
         self._tell(results)
+        self.finished.add(len(group), sum([done.sealed.weight for done in group]))
         if self.cache is not None:
             self._hand_to(self.cache, group, results)
 
-    def _pass_on(self, task: Task, misses: Outlet[Task], hits: Outlet[Complete]) -> None:
+    def _pass_on(self, task: Task, weight: int, misses: Outlet[Task], hits: Outlet[Complete]) -> None:
         found = None if self.cache is None else self.cache.find(task)
         if found is None:
-            misses.add(task, held_bytes(task))
+            misses.add(task, weight)
         else:
             self._log.expect(-1)
             case = OpenCase(task, found.size, found.inputs, found.grid)
@@ -286,7 +306,7 @@ class Stages:
                     self.exits.to_keep.put(entry, len(entry[1]))
 
     def _outlet(self, towards: Exit[list[Item]]) -> Outlet[Item]:
-        return Outlet(lambda group, weight: towards.put(group, weight, count=len(group)), self.group)
+        return Outlet(lambda group, weight: towards.put(group, weight, count=len(group)), self.exits.group)
 
     def _fail(self, task: Task, error: CaseError | MemoryError) -> None:
         self._tell([Result.of_failure(task, error)])

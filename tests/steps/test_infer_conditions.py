@@ -1,6 +1,7 @@
 """What ails more than one case ends the step with its exit code, loses nothing, and goes on where it was."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import torch
 
 from imaging_core import run as layout
 from imaging_core.errors import ConfigurationError, InferenceError, LostError, TemporaryError
+from imaging_core.inference.pipeline import FETCH_THREADS
 from imaging_core.models.unet import UNet
 from imaging_core.store import Location, open_store, retry
 from imaging_core.store.s3_client import client
@@ -87,6 +89,27 @@ def test_a_lost_store_ends_the_step_with_75_and_nothing_is_lost(remote, inputs, 
     remote.line.enable(True)
     infer(remote.run, remote.model)
     assert without_provenance_of(compared(remote.run)) == without_provenance_of(inputs.clean)
+
+
+def test_from_a_store_far_away_more_is_fetched_at_once_and_not_a_byte_changes(remote, inputs):
+    remote.line.add("latency", latency=100)
+    infer(remote.run, remote.model)
+    stages = json.loads((remote.run / layout.timing("000")).read_text())["stages"]
+    assert stages["fetch"]["threads"] > FETCH_THREADS
+    assert without_provenance_of(compared(remote.run)) == without_provenance_of(inputs.clean)
+
+
+def test_to_a_store_far_away_more_is_written_at_once_and_not_a_byte_changes(remote, inputs):
+    run = remote.store.root.join("far")
+    split(inputs.dataset, run, 1)
+    remote.line.add("latency", latency=50)
+    infer(run, remote.model)
+    remote.line.remove("latency")
+    store = open_store(run)
+    stages = json.loads(store.get(layout.timing("000")))["stages"]
+    assert stages["finish"]["threads"] > 1
+    for key, data in without_provenance_of(inputs.clean).items():
+        assert store.get(key) == data
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imaging_core import run as layout
 from imaging_core.dataset.index import case_ids, read_index, read_shard
 from imaging_core.errors import ConfigurationError, DataError
 from imaging_core.store import Location, open_store
@@ -146,6 +147,20 @@ class TestIndex:
             "format": 1, "split": "test", "policy": "balanced", "cost": "samples", "samples": 8, "labelled": 8,
             "roots": ["../../data", "../../more"], "http_hosts": ["host:80"], "warnings": [], "cases_per_part": 128,
         }  # fmt: skip
+
+    @pytest.mark.parametrize(("images", "shards", "each"), [(8192, 1, 128), (8193, 1, 256), (16_386, 2, 256)])
+    def test_cuts_the_ledgers_of_large_shards_less_often(self, tmp_path, images, shards, each):
+        dataset = write(tmp_path / "data", images, f"split:\n  test: {list(range(images))}\n")
+        run(tmp_path, dataset, shards=str(shards))
+        assert read_index(store_of(tmp_path)).cases_per_part == each
+
+    @given(st.integers(0, 10**7))
+    def test_a_ledger_has_few_parts_unless_they_would_be_long(self, largest):
+        each = layout.cases_per_part(largest)
+        assert each % 128 == 0
+        assert 128 <= each <= 1024
+        assert each == 1024 or len(layout.Parts(largest, each).numbers) <= 64
+        assert each == 128 or len(layout.Parts(largest, each - 128).numbers) > 64
 
     def test_leads_to_the_roots(self, tmp_path):
         run(tmp_path, write(tmp_path / "data"), "--allow-root", "s3://bucket/more")

@@ -51,6 +51,7 @@ def make(request):
                 if task_name == "classification"
                 else SegmentationHead(card, device, Limits(), decoders, probabilities=True)
             )
+            self.in_turn = request.param == 1
             self.told, self.files, self.lines = {}, {}, []
             self.write = self.files.__setitem__
             lock = threading.Lock()

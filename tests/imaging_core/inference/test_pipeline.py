@@ -17,6 +17,7 @@ from imaging_core.errors import DataError, TemporaryError
 from imaging_core.inference import pipeline as pipeline_module
 from imaging_core.inference.head import Outcome
 from imaging_core.inference.signals import deferred_signals
+from imaging_core.inference.stages import IN_TURN_GROUPS
 from imaging_core.inference.task import Task, Truth
 from imaging_core.store import Location, open_source
 from tests.imaging_core.inference.tiles import SIDE, Brightness, task, tiles_of
@@ -113,7 +114,8 @@ def test_a_large_case_is_decoded_only_as_fast_as_it_is_used(make):
     made.run([task(0, 10, 10)])
     ahead = [given - 4 * number for number, given in enumerate(seen, start=1)]
     assert len(seen) == 25
-    assert max(ahead) <= 2 * 4 + 2 * 4 + 4  # the queue of inputs, a group in each decoding thread, the next batch
+    groups = IN_TURN_GROUPS if made.in_turn else 2 + 2 + 1  # the queue, one in each decoding thread, the next batch
+    assert max(ahead) <= groups * 4
 
 
 def test_log_lines_count_the_inputs_of_all_cases(make):

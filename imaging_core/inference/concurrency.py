@@ -1,0 +1,85 @@
+"""How many threads of a stage wait for the store at once: more as long as that brings more.
+
+A store far away answers each request after tens of milliseconds, whatever the bandwidth: four threads that wait for it
+get a hundred small images a second, and a GPU wants thousands. One beside answers at once, and more threads would
+only be in each other's way. So the number is found out by trying, as congestion control does.
+"""
+
+import threading
+
+SECONDS = 0.5
+"""A number of threads is tried so long at least, and until each has brought something twice."""
+
+IN_FLIGHT_BYTES = 64 * 1024 * 1024
+"""More threads than at first never hold more than so much together."""
+
+_GAIN = 1.4
+_WAITED = 0.1
+_REST_SECONDS = 5.0
+
+
+class Tally:
+    """Counts items and their bytes, for every thread.
+
+    Attributes:
+        items: so far.
+        weight: so far, in bytes.
+    """
+
+    def __init__(self) -> None:
+        self.items = self.weight = 0
+        self._lock = threading.Lock()
+
+    def add(self, items: int, weight: int) -> None:
+        """So many more."""
+        with self._lock:
+            self.items += items
+            self.weight += weight
+
+
+class Concurrency:
+    """Chooses a stage's number of threads by what it brings: doubled while others wait for it, and back if in vain.
+
+    Args:
+        first: threads that it begins with, and never has fewer.
+        most: threads.
+
+    Attributes:
+        threads: how many there should be.
+    """
+
+    def __init__(self, first: int, most: int) -> None:
+        self._first, self._most = first, max(first, most)
+        self.threads = first
+        self._since: float | None = None
+        self._rest_until = float("-inf")
+        self._brought, self._weight, self._waited = 0, 0, 0.0
+        self._former: tuple[int, float] | None = None
+
+    def look(self, now: float, brought: int, weight: int, waited: float) -> int:
+        """How many threads there should be from now on.
+
+        Args:
+            now: seconds of a monotonic clock.
+            brought: items that have passed the stage since the beginning.
+            weight: of these, in bytes.
+            waited: seconds that other stages have waited for this one since the beginning.
+        """
+        if self._since is None:
+            self._since = now
+        seconds, items = now - self._since, brought - self._brought
+        if seconds < SECONDS or items < 2 * self.threads:
+            return self.threads
+        rate, each = items / seconds, (weight - self._weight) / items
+        wanted = waited - self._waited > _WAITED * seconds
+        self._since, self._brought, self._weight, self._waited = now, brought, weight, waited
+
+        room = max(self._first, min(self._most, int(IN_FLIGHT_BYTES / max(1.0, each))))
+        former, self._former = self._former, None
+        if former is not None and rate < _GAIN * former[1]:
+            self.threads, self._rest_until = former[0], now + _REST_SECONDS
+        elif wanted and now >= self._rest_until and 2 * self.threads <= room:
+            self._former = self.threads, rate
+            self.threads *= 2
+        self.threads = min(self.threads, room)
+        return self.threads
