@@ -15,7 +15,7 @@ import pytest
 from imaging_core import run as layout
 from imaging_core.decode.registry import DECODERS
 from imaging_core.errors import TemporaryError
-from imaging_core.inference import pipeline
+from imaging_core.inference import flow, pipeline
 from imaging_core.inference.resume import read_kept
 from imaging_core.inference.shard import Request, infer_shard, open_work
 from imaging_core.store import Location
@@ -58,7 +58,10 @@ def wait_until(condition):
 
 
 class Counting:
-    """All formats, by their own decoders; when so many cases have been decoded the step waits, and ends."""
+    """All formats, by their own decoders, slowly enough for each case to pass alone.
+
+    When so many cases have been decoded the step waits, and ends.
+    """
 
     name, suffixes, whole = "counting", frozenset({".none"}), True
 
@@ -76,6 +79,7 @@ class Counting:
                 wait_until(self.until)
                 raise TemporaryError("the node is lost")
             self.decoded += 1
+        time.sleep(2 * flow.GROUP_SECONDS)
         return self._decoder.decode(sources, channels, limits)
 
     def mask(self, source, limits, *, indices):
