@@ -9,6 +9,8 @@ Side by side, each stage is ahead of the next by a bounded queue:
 
     fetch (threads) -> decode (threads) -> compute (one thread and its device) -> finish (threads)
 
+Where others wait for the store, those that fetch or write grow in number (:mod:`imaging_core.inference.concurrency`).
+
 Queues are bounded in items and in bytes, and so is all that is under way. Small items pass them in groups, since a
 queue costs as much as all other work on a small image. So does each hand-over of Python's lock between threads: what is
 made for every case (:class:`Task`, :class:`Decoded`, :class:`Result`, …) is written by one thread and then only read,
