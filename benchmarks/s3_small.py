@@ -1,7 +1,8 @@
-"""What reading one small object from S3 costs, by the two clients in turn: ``python -m benchmarks.s3_small``.
+"""What reading one small object from S3 costs, in three ways in turn: ``python -m benchmarks.s3_small``.
 
-Four threads read, as a step's do; the objects are 1 KB and carry our SHA-256. Prints CPU time, which other work on the
-machine changes little, and wall time. MinIO is found on PATH or in $CLUSTER_BIN.
+By ``minio`` and by libcurl one after the other, and by libcurl 16 at once as tasks are fetched. Four threads read, as a
+step's do; the objects are 1 KB and carry our SHA-256. Prints CPU time, which other work on the machine changes little,
+and wall time. MinIO is found on PATH or in $CLUSTER_BIN.
 """
 
 import argparse
@@ -13,8 +14,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from imaging_core.store import Location, open_store
+from imaging_core.inference.prefetch import GROUP
+from imaging_core.store import Location, open_store, read_together
 from imaging_core.store.s3_read import Download
 from imaging_core.store.s3_small import read_small
 from tests.s3_server import BUCKET, running_server
@@ -27,16 +30,28 @@ def by_minio(location: Location) -> None:
     Download(location, io.BytesIO()).run()
 
 
-def by_obstore(location: Location) -> None:
+def by_libcurl(location: Location) -> None:
     if read_small(location, None) is None:
-        raise SystemExit(f"{location}: obstore did not read it")
+        raise SystemExit(f"{location}: libcurl did not read it")
 
 
-def cost(read: Callable[[Location], None], locations: list[Location]) -> tuple[float, float]:
+def at_once(locations: list[Location]) -> None:
+    waiting = read_together(locations, None)
+    if waiting is None or None in waiting():
+        raise SystemExit(f"{locations[0]}: libcurl did not read it, or others with it")
+
+
+Way = tuple[Callable[[Any], None], int]
+WAYS: dict[str, Way] = {"minio": (by_minio, 1), "libcurl": (by_libcurl, 1), "at once": (at_once, GROUP)}
+
+
+def cost(way: Way, locations: list[Location]) -> tuple[float, float]:
     """CPU and wall time in microseconds an object."""
+    read, together = way
+    groups = [locations[first : first + together] for first in range(0, len(locations), together)]
     cpu, wall = time.process_time(), time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(read, locations):
+        for _ in pool.map(read, locations if together == 1 else groups):
             pass
     each = 1e6 / len(locations)
     return (time.process_time() - cpu) * each, (time.perf_counter() - wall) * each
@@ -55,14 +70,14 @@ def main() -> None:
             for _ in pool.map(lambda key: store.put(key, os.urandom(BYTES)), keys):
                 pass
         locations = [store.root.join(key) for key in keys]
-        for read in (by_minio, by_obstore):
-            cost(read, locations[:100])
-        rounds = [(cost(by_minio, locations), cost(by_obstore, locations)) for _ in range(options.rounds)]
-    for name, costs in zip(("minio", "obstore"), zip(*rounds, strict=True), strict=True):
+        for way in WAYS.values():
+            cost(way, locations[:100])
+        rounds = [[cost(way, locations) for way in WAYS.values()] for _ in range(options.rounds)]
+    for name, costs in zip(WAYS, zip(*rounds, strict=True), strict=True):
         cpu, wall = (statistics.median(values) for values in zip(*costs, strict=True))
         print(f"{name:<8} {cpu:6.0f} µs of CPU time an object, {wall:6.0f} µs in all, median of {len(costs)}")
-    ratio = statistics.median(minio[0] / obstore[0] for minio, obstore in rounds)
-    print(f"minio takes {ratio:.1f} times the CPU time of obstore")
+    ratio = statistics.median(minio[0] / together[0] for minio, _, together in rounds)
+    print(f"minio takes {ratio:.1f} times the CPU time of libcurl with {GROUP} at once")
 
 
 if __name__ == "__main__":

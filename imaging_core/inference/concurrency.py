@@ -1,8 +1,8 @@
 """How many threads of a stage wait for the store at once: more as long as that brings more.
 
-A store far away answers each request after tens of milliseconds, whatever the bandwidth: four threads that wait for it
-get a hundred small images a second, and a GPU wants thousands. One beside answers at once, and more threads would
-only be in each other's way. So the number is found out by trying, as congestion control does.
+A store far away answers each request after tens of milliseconds, whatever the bandwidth: a thread that waits for it
+writes thirty masks a second, and a GPU makes hundreds. One beside answers at once, and more threads would only be in
+each other's way. So the number is found out by trying, as congestion control does.
 """
 
 import threading

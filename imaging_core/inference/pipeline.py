@@ -51,7 +51,7 @@ from imaging_core.inference.under_way import Block, Complete
 from imaging_core.store.base import Data
 
 FETCH_THREADS = 4
-MOST_FETCH_THREADS = 32
+MOST_FETCH_THREADS = 16
 MOST_WRITE_THREADS = 32
 KEEP_THREADS = 4
 QUEUED_BYTES = 256 * 1024 * 1024

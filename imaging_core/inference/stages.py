@@ -5,7 +5,7 @@ Where it leaves what it made, :class:`Exits`, is the pipeline's choice.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,6 +23,7 @@ from imaging_core.inference.flow import Exit, Item, Outlet
 from imaging_core.inference.head import Head, Outcome, Sealed
 from imaging_core.inference.intake import Intake
 from imaging_core.inference.network import Network
+from imaging_core.inference.prefetch import prefetched
 from imaging_core.inference.progress import BatchLog
 from imaging_core.inference.result import Result
 from imaging_core.inference.task import Task, fetched, held_bytes
@@ -141,15 +142,14 @@ class Stages:
     def fetch(self, tasks: Iterable[Task | Result]) -> None:
         """Get the files of tasks into memory, or their results out of the cache; tell what has failed already."""
         misses, hits = self._outlet(self.exits.fetched), self._outlet(self.exits.complete)
-        for task in tasks:
+        limits, decoders = self.settings.limits, self.settings.decoders
+        for task in prefetched(self._begun(tasks), limits, decoders):
             if isinstance(task, Result):
-                self.left[task.task.position] = task.task
                 self._log.expect(-1)
                 self._tell([task])
                 continue
-            self.left[task.position] = task
             try:
-                fetched_task = fetched(task, self.settings.limits, self.settings.decoders)
+                fetched_task = fetched(task, limits, decoders)
             except (CaseError, MemoryError) as error:
                 self._log.expect(-1)
                 self._fail(task, error)
@@ -159,6 +159,12 @@ class Stages:
                 self._pass_on(fetched_task, weight, misses, hits)
         misses.flush()
         hits.flush()
+
+    def _begun(self, tasks: Iterable[Task | Result]) -> Iterator[Task | Result]:
+        for each in tasks:
+            task = each.task if isinstance(each, Result) else each
+            self.left[task.position] = task
+            yield each
 
     def decode(self, tasks: list[Task]) -> None:
         """Make model inputs of fetched tasks, one after the other."""
@@ -186,9 +192,11 @@ class Stages:
 
     def finish(self, group: list[Complete]) -> None:
         """Score, encode and tell cases whose results have arrived on the host."""
-        results = [self._finish_case(done.case, done.sealed) for done in group]
+        results = []
+        for done in group:
+            results.append(self._finish_case(done.case, done.sealed))
+            self.finished.add(1, done.sealed.weight)
         self._tell(results)
-        self.finished.add(len(group), sum([done.sealed.weight for done in group]))
         if self.cache is not None:
             self._hand_to(self.cache, group, results)
 

@@ -68,13 +68,13 @@ def held_bytes(task: Task) -> int:
 
 
 def _fetch(source: Source, limits: Limits, role: Role, decoders: Sequence[Decoder]) -> Source:
-    in_pieces = _read_in_pieces(tuple(decoders))
+    in_pieces = read_in_pieces(tuple(decoders))
     if in_pieces and source.location.suffix in in_pieces:
         return source
     return MemorySource(source.location, read_whole(source, limits, role))
 
 
 @lru_cache
-def _read_in_pieces(decoders: tuple[Decoder, ...]) -> frozenset[str]:
+def read_in_pieces(decoders: tuple[Decoder, ...]) -> frozenset[str]:
     """The suffixes of files that are not to be fetched."""
     return frozenset[str]().union(*(decoder.suffixes for decoder in decoders if not decoder.whole))

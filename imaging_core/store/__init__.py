@@ -1,10 +1,10 @@
 """Stores: where datasets, bundles and runs lie. One file a kind of store, one line each in the registries below."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from imaging_core.errors import ConfigurationError
 from imaging_core.store.ahead import Ahead
-from imaging_core.store.base import Entry, Reader, SizeLister, Source, Store
+from imaging_core.store.base import Entry, Reader, SizeLister, Source, Store, TogetherReader
 from imaging_core.store.http import HttpSource
 from imaging_core.store.local import LocalSource, LocalStore, local_sizes
 from imaging_core.store.location import FILE, S3, Location
@@ -28,6 +28,12 @@ def _s3_sizes(locations: Iterable[Location]) -> dict[Location, int]:
     return s3_sizes(locations)
 
 
+def _s3_together(locations: Sequence[Location], most: int | None) -> Callable[[], list[bytes | None]] | None:
+    from imaging_core.store.s3_small import read_many
+
+    return read_many(locations, most)
+
+
 STORES: dict[str, Callable[[Location], Store]] = {FILE: LocalStore, S3: _s3_store}
 SOURCES: dict[str, Callable[[Location], Source]] = {
     FILE: LocalSource,
@@ -36,9 +42,15 @@ SOURCES: dict[str, Callable[[Location], Source]] = {
     "https": HttpSource,
 }
 SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
+TOGETHER: dict[str, TogetherReader] = {S3: _s3_together}
+
+AT_ONCE = 32
+"""Objects that one thread asks for at the same time."""
 
 __all__ = [
+    "AT_ONCE",
     "SOURCES",
+    "TOGETHER",
     "Ahead",
     "Entry",
     "Location",
@@ -48,6 +60,7 @@ __all__ = [
     "check_settings",
     "open_source",
     "open_store",
+    "read_together",
     "sizes",
 ]
 
@@ -67,6 +80,19 @@ def open_source(location: Location) -> Source:
     if location.scheme not in SOURCES:
         raise ConfigurationError(f"{location}: {location.scheme}:// cannot be read; known: {_known(SOURCES)}")
     return SOURCES[location.scheme](location)
+
+
+def read_together(locations: Sequence[Location], most: int | None) -> Callable[[], list[bytes | None]] | None:
+    """Ask for whole objects at once; None when their stores have no way for that, or not now.
+
+    Returns:
+        What waits for them, to be called by the same thread: of each, in their order, the bytes, checked as
+        :meth:`Source.bytes` does; None of those that are to be read one by one, which also says what is wrong.
+    """
+    schemes = {location.scheme for location in locations}
+    if len(schemes) != 1 or not schemes <= TOGETHER.keys():
+        return None
+    return TOGETHER[schemes.pop()](locations, most)
 
 
 def check_settings(root: Location) -> None:

@@ -1,7 +1,7 @@
 """What every store offers: whole-or-absent objects under one prefix, and sources to decode from."""
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -116,4 +116,12 @@ class SizeLister(Protocol):
 
     def __call__(self, locations: Iterable[Location]) -> dict[Location, int]:
         """Sizes in bytes; a location that holds nothing, or cannot be looked up cheaply, is left out."""
+        ...
+
+
+class TogetherReader(Protocol):
+    """Asks for many objects at once; None when that does not go now."""
+
+    def __call__(self, locations: Sequence[Location], most: int | None) -> Callable[[], list[bytes | None]] | None:
+        """What waits for their bytes, in their order; None of those that are to be read one by one."""
         ...

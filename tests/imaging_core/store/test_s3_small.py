@@ -1,4 +1,4 @@
-"""Small objects that threads read come by obstore, exactly as they come by the other client, which mends what fails."""
+"""Small objects that threads read come by libcurl, exactly as they come by the other client, which mends what fails."""
 
 import io
 import subprocess
@@ -38,7 +38,7 @@ def test_a_small_object_takes_one_request_by_obstore_whatever_its_key(relayed: S
         relayed.put(AWKWARD, data)
         clients(relay)
         assert apart(lambda: relayed.get(AWKWARD)) == data
-        assert clients(relay) == ["object_store"]
+        assert clients(relay) == ["PycURL"]
 
 
 def test_the_main_thread_and_large_objects_have_the_other_client(relayed: Store, relay: Relay) -> None:
@@ -48,7 +48,7 @@ def test_the_main_thread_and_large_objects_have_the_other_client(relayed: Store,
     assert relayed.get("small") == b"value"
     assert clients(relay) == ["MinIO"]
     assert apart(lambda: relayed.get("large")) == b"x" * (LARGEST + 1)
-    assert clients(relay) == ["object_store", "MinIO"]
+    assert clients(relay) == ["PycURL", "MinIO"]
 
 
 @pytest.mark.parametrize("key", ["ours", "others"])
@@ -76,7 +76,7 @@ def test_what_fails_is_read_by_the_other_client_and_so_is_what_comes_next(
     clients(relay)
     assert apart(lambda: relayed.get(key)) == data
     assert apart(lambda: relayed.get(key)) == data
-    assert clients(relay) == ["object_store", "MinIO", "MinIO"]
+    assert clients(relay) == ["PycURL", "MinIO", "MinIO"]
 
 
 def test_what_is_wrong_is_said_as_ever(relayed: Store, relay: Relay) -> None:
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_said_as_ever(relayed: Store, relay: Relay) -> None:
         apart(lambda: relayed.get("none"))
     with pytest.raises(TooLargeError, match="5 bytes, more than the 4 allowed"):
         apart(lambda: open_source(relayed.root.join("k")).bytes(4))
-    assert clients(relay) == ["object_store"] * 2
+    assert clients(relay) == ["PycURL"] * 2
     with pytest.raises(ConfigurationError, match="there is no bucket 'no-such-bucket'"):
         apart(lambda: open_store(Location.parse("s3://no-such-bucket/x")).get("k"))
     with pytest.raises(ConfigurationError, match="buck&t"):
@@ -143,7 +143,7 @@ def test_keys_that_are_renewed_in_their_file_are_taken_up(
         file.write_text(f"[hospital]\naws_access_key_id={key}\naws_secret_access_key={secret}\n")
         clients(relay)
         assert apart(lambda: relayed.get("k")) == b"value"
-        assert clients(relay) == ["object_store"]
+        assert clients(relay) == ["PycURL"]
     file.write_text("[hospital]\naws_access_key_id=renewed\naws_secret_access_key=wrong\n")
     with pytest.raises(ConfigurationError, match="refuses the credentials"):
         apart(lambda: relayed.get("k"))
@@ -158,7 +158,7 @@ def test_public_objects_need_no_keys(relayed: Store, relay: Relay, monkeypatch: 
     client.cache_clear()
     clients(relay)
     assert apart(lambda: public.get("k")) == b"everybody's"
-    assert clients(relay) == ["object_store"]
+    assert clients(relay) == ["PycURL"]
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
@@ -196,10 +196,10 @@ print(threads_after(4))
 """
 
 
-def test_one_thread_serves_all_and_a_fork_goes_on_without_it(relayed: Store, relay: Relay) -> None:
+def test_reading_leaves_no_threads_and_a_fork_goes_on_with_connections_of_its_own(relayed: Store, relay: Relay) -> None:
     relayed.put("k", b"value")
     clients(relay)
     command = [sys.executable, "-c", READ_THEN_FORK, str(relayed.root)]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    assert said.split() == ["2", "1", "2"]
-    assert clients(relay) == ["object_store"] * 40 + ["MinIO"] * 4 + ["object_store"] * 4
+    assert said.split() == ["1"] * 3
+    assert clients(relay) == ["PycURL"] * 48
