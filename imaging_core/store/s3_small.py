@@ -19,7 +19,7 @@ from minio import Minio
 from minio.credentials.credentials import Credentials
 from minio.helpers import check_bucket_name, quote
 
-from imaging_core.errors import DataError, InferenceError, MissingError, TooLargeError
+from imaging_core.errors import DataError, MissingError, TemporaryError, TooLargeError
 from imaging_core.store.connection import proxy_for
 from imaging_core.store.location import Location
 from imaging_core.store.retry import answered
@@ -94,7 +94,10 @@ class Reading:
 
     def wait(self) -> list[bytes | DataError | None]:
         """Of each object, in their order, its bytes, what is wrong with it, or None: read that the other way."""
-        self._line.finish(self._objects)
+        try:
+            self._line.finish(self._objects)
+        except Exception as error:
+            self._express.give_up(error)
         found = [each.found for each in self._objects]
         if None in found:
             self._express.rest()
@@ -122,12 +125,16 @@ class _Express:
             line = self._line()
             line.begin(objects, keys)
         except Exception as error:  # the other client finds out what it is, and says it
-            self._local.__dict__.clear()
-            if isinstance(error, MemoryError):
-                raise
-            self.rest()
+            self.give_up(error)
             return None
         return Reading(self, line, objects)
+
+    def give_up(self, error: Exception) -> None:
+        """This thread's connections are no more to be used, nor others for a while; MemoryError is raised again."""
+        self._local.__dict__.clear()
+        if isinstance(error, MemoryError):
+            raise error
+        self.rest()
 
     def rest(self) -> None:
         """Leave everything to the other client for a while."""
@@ -159,8 +166,16 @@ _express = lru_cache(maxsize=1)(_Express)
 
 _lines: "WeakSet[_Line]" = WeakSet()
 _held: "list[_Line]" = []
-os.register_at_fork(before=lambda: _held.extend(_lines), after_in_parent=_held.clear)
-"""A child never closes connections that are its parent's: that would be told to the server."""
+_lock = threading.Lock()
+
+
+def _hold() -> None:
+    """A child never closes connections that are its parent's: that would be told to the server."""
+    with _lock:
+        _held.extend(_lines)
+
+
+os.register_at_fork(before=_hold, after_in_parent=_held.clear)
 
 
 class _Object:
@@ -181,7 +196,7 @@ class _Object:
             if not self._chunks and self._is_too_long():
                 return 0
             self._chunks.append(chunk)
-        except (InferenceError, MemoryError):  # the other client finds out
+        except MemoryError:  # libcurl would print it; the other client meets it, or finds more
             return 0
         return None
 
@@ -201,7 +216,10 @@ class _Object:
         if self._head is None:
             said = [line for line in self.lines if line.lower().startswith(_HEADERS)]
             pairs = [line.decode("latin-1").partition(":") for line in said]
-            self._head = Head.of(self.location, {name: value.strip() for name, _, value in pairs})
+            try:
+                self._head = Head.of(self.location, {name: value.strip() for name, _, value in pairs})
+            except TemporaryError:  # it names no length
+                return True
         size = self._head.size
         if self._most is not None and size > self._most:
             self.found = TooLargeError(f"{self.location}: {size} bytes, more than the {self._most} allowed")
@@ -229,7 +247,8 @@ class _Line:
         self._made = 0
         self._waiting: deque[tuple[_Object, Credentials | None]] = deque()
         self._under_way: dict[Curl, _Object] = {}
-        _lines.add(self)
+        with _lock:
+            _lines.add(self)
 
     def begin(self, objects: Sequence[_Object], keys: Credentials | None) -> None:
         self._waiting.extend((each, keys) for each in objects)
