@@ -43,6 +43,8 @@ _OK, _NOT_FOUND = 200, 404
 _NO_SUCH_KEY = b"<Code>NoSuchKey</Code>"
 _HEADERS = (b"content-length:", b"etag:", f"x-amz-meta-{SHA256}:".encode(), b"x-amz-server-side-encryption")
 _LOOK_SECONDS = 1.0
+_PAUSE_SECONDS = 0.001
+"""Where there is nothing to wait for yet, as while a name is resolved."""
 
 
 def read_small(location: Location, most: int | None) -> bytes | None:
@@ -193,7 +195,7 @@ class _Object:
     def take(self, chunk: bytes) -> int | None:
         """A part of the body; 0 breaks off what is longer than it may be."""
         try:
-            if not self._chunks and self._is_too_long():
+            if not self._chunks and self._is_given() and self._is_too_long():
                 return 0
             self._chunks.append(chunk)
         except MemoryError:  # libcurl would print it; the other client meets it, or finds more
@@ -211,6 +213,9 @@ class _Object:
             self.found = MissingError(f"{self.location}: no such object")
         elif status == _OK and not self._is_too_long() and self._fits(data):
             self.found = data
+
+    def _is_given(self) -> bool:
+        return self.lines[0].split()[1:2] == [b"200"]
 
     def _is_too_long(self) -> bool:
         if self._head is None:
@@ -259,8 +264,8 @@ class _Line:
         """Go on until all of these have ended."""
         multi = self._multi
         while not all(each.ended for each in objects):
-            if not self._end_what_has():
-                multi.select(_LOOK_SECONDS)
+            if not self._end_what_has() and multi.select(_LOOK_SECONDS) < 1:
+                time.sleep(_PAUSE_SECONDS)
             self._ask()
             multi.perform()
 

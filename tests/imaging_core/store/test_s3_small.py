@@ -33,7 +33,7 @@ def clients(relay: Relay) -> list[str]:
     return agents
 
 
-def test_a_small_object_takes_one_request_by_obstore_whatever_its_key(relayed: Store, relay: Relay) -> None:
+def test_a_small_object_takes_one_request_by_libcurl_whatever_its_key(relayed: Store, relay: Relay) -> None:
     for data in (b"value", b""):
         relayed.put(AWKWARD, data)
         clients(relay)
@@ -86,7 +86,9 @@ def test_what_is_wrong_is_said_as_ever(relayed: Store, relay: Relay) -> None:
         apart(lambda: relayed.get("none"))
     with pytest.raises(TooLargeError, match="5 bytes, more than the 4 allowed"):
         apart(lambda: open_source(relayed.root.join("k")).bytes(4))
-    assert clients(relay) == ["PycURL"] * 2
+    with pytest.raises(MissingError, match="no such object"):
+        apart(lambda: open_source(relayed.root.join("none")).bytes(4))
+    assert clients(relay) == ["PycURL"] * 3
     with pytest.raises(ConfigurationError, match="there is no bucket 'no-such-bucket'"):
         apart(lambda: open_store(Location.parse("s3://no-such-bucket/x")).get("k"))
     with pytest.raises(ConfigurationError, match="buck&t"):
