@@ -72,14 +72,17 @@ class _Group:
         ]
         try:
             self._come = read_together([each.location for each in self._asked], limits.encoded_bytes)
-        except (InferenceError, MemoryError):  # who fetches one by one tells of which case
+        except (InferenceError, MemoryError):  # who fetches one by one meets it, and tells of which case
             self._come = None
 
     def wait(self) -> list[Task | Result]:
         """The tasks, with the files that came."""
         if self._come is None:
             return self.tasks
-        pairs = zip(self._asked, self._come(), strict=True)
+        try:
+            pairs = zip(self._asked, self._come(), strict=True)
+        except MemoryError:
+            return self.tasks
         come = {id(source): MemorySource(source.location, data) for source, data in pairs if data is not None}
         if come:
             each_files = math.ceil(len(self._asked) / len(self.tasks))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from imaging_core.errors import ConfigurationError
 from imaging_core.store.ahead import Ahead
-from imaging_core.store.base import Entry, Reader, SizeLister, Source, Store, TogetherReader
+from imaging_core.store.base import AT_ONCE, Entry, Reader, SizeLister, Source, Store, TogetherReader
 from imaging_core.store.http import HttpSource
 from imaging_core.store.local import LocalSource, LocalStore, local_sizes
 from imaging_core.store.location import FILE, S3, Location
@@ -43,9 +43,6 @@ SOURCES: dict[str, Callable[[Location], Source]] = {
 }
 SIZES: dict[str, SizeLister] = {FILE: local_sizes, S3: _s3_sizes}
 TOGETHER: dict[str, TogetherReader] = {S3: _s3_together}
-
-AT_ONCE = 32
-"""Objects that one thread asks for at the same time."""
 
 __all__ = [
     "AT_ONCE",

@@ -13,6 +13,9 @@ from imaging_core.store.location import Location
 Data = bytes | mmap.mmap
 """What is written: a large file is mapped, so that it needs no memory."""
 
+AT_ONCE = 32
+"""Objects that one thread asks for at the same time."""
+
 
 class Source(Protocol):
     """The bytes of one object, in the form that a decoder needs.

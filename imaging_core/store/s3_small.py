@@ -20,6 +20,7 @@ from minio.credentials.credentials import Credentials
 from minio.helpers import check_bucket_name, quote
 
 from imaging_core.errors import DataError, MissingError, TemporaryError, TooLargeError
+from imaging_core.store.base import AT_ONCE
 from imaging_core.store.connection import proxy_for
 from imaging_core.store.location import Location
 from imaging_core.store.retry import answered
@@ -31,9 +32,6 @@ if TYPE_CHECKING:  # imported by the first thread that reads: most commands neve
 
 LARGEST = 4 * 1024 * 1024
 """In bytes. What is longer is better taken in by chunks, and goes on where it breaks off."""
-
-AT_ONCE = 32
-"""Connections of one thread."""
 
 REST_SECONDS = 30.0
 """How long nothing is tried after a failure, or an object that is too long: neither an outage, nor a server that suits

@@ -10,6 +10,7 @@ import pytest
 
 from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.registry import DECODERS
+from imaging_core.inference import prefetch
 from imaging_core.inference.prefetch import GROUP, GROUP_BYTES, prefetched
 from imaging_core.inference.result import Result
 from imaging_core.inference.task import Task, Truth, fetched
@@ -174,6 +175,18 @@ def test_what_lies_elsewhere_is_passed_on_as_it_is(store: Store, tmp_path: Path)
     assert isinstance(ready[-2], Task)
     assert isinstance(ready[-2].images[0], S3Source)
     assert isinstance(local.images[0], LocalSource)
+
+
+def test_where_memory_runs_out_they_are_fetched_one_by_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waiting(*_: object) -> Callable[[], list[bytes | None]]:
+        def wait() -> list[bytes | None]:
+            raise MemoryError
+
+        return wait
+
+    tasks = tasks_of(store, list(written(store, 5, 500)))
+    monkeypatch.setattr(prefetch, "read_together", waiting)
+    assert all_of(tasks) == tasks
 
 
 def test_the_main_thread_asks_for_nothing(store: Store, relay: Relay) -> None:
