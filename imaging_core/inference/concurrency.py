@@ -11,7 +11,7 @@ SECONDS = 0.5
 """A number of threads is tried so long at least, and until each has brought something twice."""
 
 IN_FLIGHT_BYTES = 64 * 1024 * 1024
-"""More threads than at first never hold more than so much together."""
+"""More threads than at first there are only while so much suffices for each to hold an item like the largest so far."""
 
 _GAIN = 1.4
 _WAITED = 0.1
@@ -19,22 +19,22 @@ _REST_SECONDS = 5.0
 
 
 class Tally:
-    """Counts items and their bytes, for every thread.
+    """Counts items, and knows the largest, for every thread.
 
     Attributes:
         items: so far.
-        weight: so far, in bytes.
+        largest: of these, in bytes.
     """
 
     def __init__(self) -> None:
-        self.items = self.weight = 0
+        self.items = self.largest = 0
         self._lock = threading.Lock()
 
-    def add(self, items: int, weight: int) -> None:
-        """So many more."""
+    def add(self, weight: int) -> None:
+        """One more, of so many bytes."""
         with self._lock:
-            self.items += items
-            self.weight += weight
+            self.items += 1
+            self.largest = max(self.largest, weight)
 
 
 class Concurrency:
@@ -53,33 +53,33 @@ class Concurrency:
         self.threads = first
         self._since: float | None = None
         self._rest_until = float("-inf")
-        self._brought, self._weight, self._waited = 0, 0, 0.0
+        self._brought, self._waited = 0, 0.0
         self._former: tuple[int, float] | None = None
 
-    def look(self, now: float, brought: int, weight: int, waited: float) -> int:
+    def look(self, now: float, brought: int, largest: int, waited: float) -> int:
         """How many threads there should be from now on.
 
         Args:
             now: seconds of a monotonic clock.
             brought: items that have passed the stage since the beginning.
-            weight: of these, in bytes.
+            largest: of these, in bytes.
             waited: seconds that other stages have waited for this one since the beginning.
         """
         if self._since is None:
-            self._since = now
+            self._since, self._brought, self._waited = now, brought, waited
+        room = max(self._first, min(self._most, IN_FLIGHT_BYTES // max(1, largest)))
+        if self.threads > room:
+            self.threads, self._former = room, None
         seconds, items = now - self._since, brought - self._brought
         if seconds < SECONDS or items < 2 * self.threads:
             return self.threads
-        rate, each = items / seconds, (weight - self._weight) / items
-        wanted = waited - self._waited > _WAITED * seconds
-        self._since, self._brought, self._weight, self._waited = now, brought, weight, waited
+        rate, wanted = items / seconds, waited - self._waited > _WAITED * seconds
+        self._since, self._brought, self._waited = now, brought, waited
 
-        room = max(self._first, min(self._most, int(IN_FLIGHT_BYTES / max(1.0, each))))
         former, self._former = self._former, None
         if former is not None and rate < _GAIN * former[1]:
             self.threads, self._rest_until = former[0], now + _REST_SECONDS
         elif wanted and now >= self._rest_until and 2 * self.threads <= room:
             self._former = self.threads, rate
             self.threads *= 2
-        self.threads = min(self.threads, room)
         return self.threads

@@ -272,9 +272,9 @@ class Flow:
     def look(self) -> None:
         """Start threads where others wait for a stage that has too few, and tell those that are too many to leave."""
         for name, concurrency, brought, waited in self._adapted:
-            wanted = concurrency.look(time.monotonic(), brought.items, brought.weight, waited())
-            self.times[name].threads = max(self.times[name].threads, wanted)
-            self._threads[name].resize(wanted)
+            threads = self._threads[name]
+            threads.resize(concurrency.look(time.monotonic(), brought.items, brought.largest, waited()))
+            self.times[name].threads = max(self.times[name].threads, threads.count)
 
     def surplus(self, name: str) -> bool:
         """Whether the calling thread of this stage is to leave, since the stage has too many."""

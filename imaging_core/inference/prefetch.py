@@ -9,7 +9,6 @@ from itertools import islice
 
 from imaging_core.decode.case import Decoder, Limits
 from imaging_core.errors import InferenceError
-from imaging_core.inference.result import Result
 from imaging_core.inference.task import Task, Truth, read_in_pieces
 from imaging_core.store import AT_ONCE, TOGETHER, Source, read_together
 from imaging_core.store.memory import MemorySource
@@ -21,7 +20,7 @@ GROUP_BYTES = 2 * 1024 * 1024
 """Together at most; what is larger comes alone, and other threads fetch beside it."""
 
 
-def prefetched(tasks: Iterable[Task | Result], limits: Limits, decoders: Sequence[Decoder]) -> Iterator[Task | Result]:
+def prefetched(tasks: Iterable[Task], limits: Limits, decoders: Sequence[Decoder]) -> Iterator[Task]:
     """The same tasks in their order, with those files in memory that came; the others are to be fetched one by one.
 
     How many are asked for follows from the size of those before: at first, and where they are large, one.
@@ -47,8 +46,8 @@ def prefetched(tasks: Iterable[Task | Result], limits: Limits, decoders: Sequenc
             group = ahead or begin()
 
 
-def _may_come_together(task: Task | Result) -> bool:
-    return isinstance(task, Task) and task.images[0].location.scheme in TOGETHER
+def _may_come_together(task: Task) -> bool:
+    return task.images[0].location.scheme in TOGETHER
 
 
 class _Group:
@@ -59,14 +58,13 @@ class _Group:
         next_count: how many should be asked for next; known after :meth:`wait`.
     """
 
-    def __init__(self, tasks: list[Task | Result], limits: Limits, decoders: Sequence[Decoder]) -> None:
+    def __init__(self, tasks: list[Task], limits: Limits, decoders: Sequence[Decoder]) -> None:
         self.tasks = tasks
         self.next_count = 1
         in_pieces = read_in_pieces(tuple(decoders))
         self._asked = [
             source
             for task in tasks
-            if isinstance(task, Task)
             for source in (*task.images, task.truth.mask)
             if source is not None and source.location.scheme in TOGETHER and source.location.suffix not in in_pieces
         ]
@@ -75,7 +73,7 @@ class _Group:
         except (InferenceError, MemoryError):  # who fetches one by one meets it, and tells of which case
             self._come = None
 
-    def wait(self) -> list[Task | Result]:
+    def wait(self) -> list[Task]:
         """The tasks, with the files that came."""
         if self._come is None:
             return self.tasks
@@ -88,7 +86,7 @@ class _Group:
             each_files = math.ceil(len(self._asked) / len(self.tasks))
             each_bytes = math.ceil(sum(source.size() for source in come.values()) / len(self.tasks))
             self.next_count = max(1, min(GROUP // each_files, GROUP_BYTES // max(1, each_bytes)))
-        return [_with(come, task) if isinstance(task, Task) else task for task in self.tasks]
+        return [_with(come, task) for task in self.tasks]
 
 
 def _with(come: Mapping[int, Source], task: Task) -> Task:

@@ -2,7 +2,10 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
+
+from imaging_core.inference.threads import small_stacks
 
 AT_ONCE = 8
 """Files of one case that are fetched at once: the slices of a series are hundreds, and each costs a round trip."""
@@ -39,10 +42,13 @@ def side_by_side(items: Sequence[Item], work: Callable[[Item], Made], threads: i
                 failed[number] = error
 
     workers = [threading.Thread(target=run, daemon=True) for _ in range(min(threads, len(items)) - 1)]
-    for worker in workers:
-        worker.start()
+    started = []
+    with suppress(RuntimeError, MemoryError), small_stacks():  # no room for more: those that are there do it
+        for worker in workers:
+            worker.start()
+            started.append(worker)
     run()
-    for worker in workers:
+    for worker in started:
         worker.join()
     if failed:
         raise failed[min(failed)]

@@ -99,8 +99,8 @@ class Stages:
         on_cpu: whether all is computed on the CPU.
         batch: how many inputs make a batch.
         left: the cases, by position, that were begun and not told.
-        fetched: cases so far, and the bytes of their files.
-        finished: cases so far, and the bytes of their results.
+        fetched: counts cases, and knows the most bytes of one's files.
+        finished: counts cases, and knows the most bytes of one's results.
         group: how many items pass an exit together at most.
         group_in_turn: the same where one thread does all stages.
         exits: to be set before anything is done.
@@ -144,10 +144,6 @@ class Stages:
         misses, hits = self._outlet(self.exits.fetched), self._outlet(self.exits.complete)
         limits, decoders = self.settings.limits, self.settings.decoders
         for task in prefetched(self._begun(tasks), limits, decoders):
-            if isinstance(task, Result):
-                self._log.expect(-1)
-                self._tell([task])
-                continue
             try:
                 fetched_task = fetched(task, limits, decoders)
             except (CaseError, MemoryError) as error:
@@ -155,16 +151,21 @@ class Stages:
                 self._fail(task, error)
             else:
                 weight = held_bytes(fetched_task)
-                self.fetched.add(1, weight)
+                self.fetched.add(weight)
                 self._pass_on(fetched_task, weight, misses, hits)
         misses.flush()
         hits.flush()
 
-    def _begun(self, tasks: Iterable[Task | Result]) -> Iterator[Task | Result]:
+    def _begun(self, tasks: Iterable[Task | Result]) -> Iterator[Task]:
+        """Tasks as they are begun; what has failed already is told at once, before others are asked for."""
         for each in tasks:
-            task = each.task if isinstance(each, Result) else each
-            self.left[task.position] = task
-            yield each
+            if isinstance(each, Result):
+                self.left[each.task.position] = each.task
+                self._log.expect(-1)
+                self._tell([each])
+            else:
+                self.left[each.position] = each
+                yield each
 
     def decode(self, tasks: list[Task]) -> None:
         """Make model inputs of fetched tasks, one after the other."""
@@ -195,7 +196,7 @@ class Stages:
         results = []
         for done in group:
             results.append(self._finish_case(done.case, done.sealed))
-            self.finished.add(1, done.sealed.weight)
+            self.finished.add(done.sealed.weight)
         self._tell(results)
         if self.cache is not None:
             self._hand_to(self.cache, group, results)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from imaging_core.decode.case import Decoder, Limits
 from imaging_core.decode.reading import Role, read_whole
-from imaging_core.inference.side_by_side import side_by_side
+from imaging_core.inference.side_by_side import AT_ONCE, side_by_side
 from imaging_core.store import Source
 from imaging_core.store.memory import MemorySource
 
@@ -54,7 +54,9 @@ def fetched(task: Task, limits: Limits, decoders: Sequence[Decoder]) -> Task:
     Raises:
         CaseError: a file is missing, empty, too long, or the store does not give it; of several the first one's.
     """
-    images = tuple(side_by_side(task.images, lambda source: _fetch(source, limits, "image", decoders)))
+    there = len(task.images) > 1 and all(isinstance(source, MemorySource) for source in task.images)
+    threads = 1 if there else AT_ONCE
+    images = tuple(side_by_side(task.images, lambda source: _fetch(source, limits, "image", decoders), threads))
     truth = task.truth
     if truth.mask is not None:
         truth = Truth(_fetch(truth.mask, limits, "mask", decoders), truth.label, images)

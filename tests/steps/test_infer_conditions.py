@@ -107,7 +107,7 @@ def test_to_a_store_far_away_more_is_written_at_once_and_not_a_byte_changes(remo
     remote.line.remove("latency")
     store = open_store(run)
     stages = json.loads(store.get(layout.timing("000")))["stages"]
-    assert stages["finish"]["threads"] > 1
+    assert stages["finish"]["threads"] >= 4  # the first doubling is a trial
     for key, data in without_provenance_of(inputs.clean).items():
         assert store.get(key) == data
 

@@ -26,7 +26,7 @@ class Store:
             self.brought += 0.2 * min(self.most, self.concurrency.threads / self.seconds)
             self.waited += 0.2 * awaited
             items = int(self.brought)
-            self.threads.append(self.concurrency.look(self.now, items, items * self.weight, self.waited))
+            self.threads.append(self.concurrency.look(self.now, items, self.weight, self.waited))
         return self.threads[-1]
 
 
@@ -35,6 +35,14 @@ def test_threads_that_wait_for_a_store_far_away_become_more_while_that_brings_mo
     assert store.give(8) == MOST
     assert sorted(set(store.threads)) == [4, 8, 16, 32]
     assert store.give(30) == MOST
+
+
+def test_what_was_brought_before_says_nothing_of_these_threads():
+    store = Store(Concurrency(FIRST, MOST), seconds=0.03)
+    store.brought, store.waited = 5000, 40.0
+    store.give(8)
+    assert store.threads == sorted(store.threads)
+    assert store.threads[-1] == MOST
 
 
 def test_they_stay_as_they_are_while_nobody_waits_for_them():
@@ -71,10 +79,11 @@ def test_those_that_hold_large_items_are_few():
     st.lists(st.tuples(st.floats(0, 5), st.integers(0, 10**4), st.integers(0, 2**30), st.floats(0, 5)), max_size=60),
 )
 def test_whatever_comes_they_are_never_too_few_nor_too_many(first, most, steps):
-    concurrency, now, brought, weight, waited = Concurrency(first, most), 0.0, 0, 0, 0.0
+    concurrency, now, brought, largest, waited = Concurrency(first, most), 0.0, 0, 0, 0.0
     seen = [first]
     for seconds, items, each, longer in steps:
-        now, brought, weight, waited = now + seconds, brought + items, weight + items * each, waited + longer
-        seen.append(concurrency.look(now, brought, weight, waited))
+        now, brought, largest, waited = now + seconds, brought + items, max(largest, each), waited + longer
+        seen.append(concurrency.look(now, brought, largest, waited))
+        assert seen[-1] <= max(first, IN_FLIGHT_BYTES // max(1, largest))
     assert all(first <= threads <= max(first, most) for threads in seen)
     assert all(after <= 2 * before for before, after in pairwise(seen))

@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from imaging_core.decode.case import Case, ModelInput, Place
+from imaging_core.decode.case import Case, CaseError, ModelInput, Place
 from imaging_core.errors import TemporaryError
-from imaging_core.inference import pipeline
+from imaging_core.inference import pipeline, prefetch
 from imaging_core.inference.head import Outcome
+from imaging_core.inference.result import Result
+from imaging_core.inference.task import Task, Truth
 from tests.imaging_core.inference.tiles import SIDE, Brightness, task
 
 
@@ -136,3 +138,32 @@ def test_no_memory_for_a_batch_is_worth_a_retry(make, error):
 
     with pytest.raises(TemporaryError, match="batch of 4"):
         make("classification", Broken()).run([task(0, 1, 1)])
+
+
+def test_what_has_failed_already_is_told_as_it_failed_although_others_are_asked_for_ahead(make, monkeypatch):
+    tasks = [task(number, 1, 1) for number in range(60)]
+    files = {each.images[0].location: each.images[0].bytes() for each in tasks}
+    monkeypatch.setattr(prefetch, "TOGETHER", {tasks[0].images[0].location.scheme: None})
+    monkeypatch.setattr(
+        prefetch, "read_together", lambda locations, _: lambda: [files[location] for location in locations]
+    )
+    failed = (9, 12, 20, 30, 40)
+    for number in failed:
+        nothing = Task(number, f"{number:03}", (), Truth())
+        tasks[number] = Result.of_failure(nothing, CaseError("mask_missing", "the mask is not there"))
+
+    class LacksOnce(Brightness):
+        lacked = False
+
+        def forward(self, batch):
+            if not LacksOnce.lacked:
+                LacksOnce.lacked = True
+                raise MemoryError("no room")
+            return super().forward(batch)
+
+    made = make("classification", LacksOnce())
+    made.run(tasks)
+    assert {number: told.end.kind for number, told in made.told.items() if isinstance(told.end, CaseError)} == (
+        dict.fromkeys(failed, "mask_missing")
+    )
+    assert sorted(made.told) == list(range(60))

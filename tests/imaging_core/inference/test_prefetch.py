@@ -12,7 +12,6 @@ from imaging_core.decode.case import CaseError, Limits
 from imaging_core.decode.registry import DECODERS
 from imaging_core.inference import prefetch
 from imaging_core.inference.prefetch import GROUP, GROUP_BYTES, prefetched
-from imaging_core.inference.result import Result
 from imaging_core.inference.task import Task, Truth, fetched
 from imaging_core.store import AT_ONCE, Location, Store, open_source, open_store
 from imaging_core.store.local import LocalSource
@@ -68,12 +67,12 @@ def apart(work: Callable[[], Given]) -> Given:
         return pool.submit(work).result()
 
 
-def all_of(tasks: Sequence[Task | Result], limits: Limits = Limits()) -> list[Task | Result]:  # noqa: B008 - frozen
+def all_of(tasks: Sequence[Task], limits: Limits = Limits()) -> list[Task]:  # noqa: B008 - frozen
     return apart(lambda: list(prefetched(tasks, limits, DECODERS)))
 
 
-def in_memory(tasks: Sequence[Task | Result]) -> list[bool]:
-    return [isinstance(task, Task) and isinstance(task.images[0], MemorySource) for task in tasks]
+def in_memory(tasks: Sequence[Task]) -> list[bool]:
+    return [isinstance(task.images[0], MemorySource) for task in tasks]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, GROUP, GROUP + 2, 5 * GROUP + 3])
@@ -81,9 +80,9 @@ def test_all_come_in_their_order_each_with_one_request(store: Store, relay: Rela
     objects = written(store, count, 500)
     relay.requests.clear()
     ready = all_of(tasks_of(store, list(objects)))
-    assert [each.position for each in ready if isinstance(each, Task)] == list(range(count))
+    assert [each.position for each in ready] == list(range(count))
     assert in_memory(ready) == [True] * count
-    assert [each.images[0].bytes() for each in ready if isinstance(each, Task)] == list(objects.values())
+    assert [each.images[0].bytes() for each in ready] == list(objects.values())
     assert len(relay.requests) == count
 
 
@@ -107,11 +106,7 @@ def test_masks_come_with_their_images(store: Store, relay: Relay) -> None:
     objects = list(written(store, 40, 300))
     images, masks = objects[:20], objects[20:]
     ready = all_of(tasks_of(store, images, masks))
-    kinds = {
-        (type(each.images[0]), type(each.truth.mask))
-        for each in ready
-        if isinstance(each, Task) and each.truth.mask is not None
-    }
+    kinds = {(type(each.images[0]), type(each.truth.mask)) for each in ready}
     assert kinds == {(MemorySource, MemorySource)}
 
 
@@ -125,8 +120,7 @@ def test_what_is_missing_too_long_or_empty_is_that_case_s_failure_alone(store: S
     ready = all_of(tasks_of(store, keys), limits)
     assert [number for number, there in enumerate(in_memory(ready)) if not there] == [20, 21]
 
-    def kind_of(task: Task | Result) -> str | None:
-        assert isinstance(task, Task)
+    def kind_of(task: Task) -> str | None:
         try:
             fetched(task, limits, DECODERS)
         except CaseError as error:
@@ -157,7 +151,7 @@ def test_what_fails_on_the_way_is_left_and_so_is_what_follows_for_a_while(
     assert not there[20]
     assert sum(there[:20]) == 20
     assert not any(there[4 * GROUP :])
-    found = apart(lambda: [fetched(each, Limits(), DECODERS).images[0].bytes() for each in ready])  # type: ignore[arg-type]
+    found = apart(lambda: [fetched(each, Limits(), DECODERS).images[0].bytes() for each in ready])
     assert found == list(objects.values())
 
 
@@ -166,13 +160,11 @@ def test_what_lies_elsewhere_is_passed_on_as_it_is(store: Store, tmp_path: Path)
     (tmp_path / "local.png").write_bytes(b"local")
     remote = tasks_of(store, list(objects))
     local = Task(20, "20", (open_source(Location.parse(str(tmp_path / "local.png"))),), Truth())
-    failed = Result.of_failure(Task(21, "21", (), Truth()), CaseError("missing", "the image is not there"))
     slide = Task(22, "22", (open_source(store.root.join("slide.svs")),), Truth())
-    ready = all_of([local, *remote[:10], failed, *remote[10:], slide, local])
+    ready = all_of([local, *remote[:10], local, *remote[10:], slide, local])
     assert ready[0] == ready[-1] == local
-    assert ready[11] is failed
+    assert ready[11] == local
     assert sum(in_memory(ready)) == 20
-    assert isinstance(ready[-2], Task)
     assert isinstance(ready[-2].images[0], S3Source)
     assert isinstance(local.images[0], LocalSource)
 

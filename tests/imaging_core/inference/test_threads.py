@@ -77,7 +77,8 @@ def test_none_begins_when_the_stage_has_ended():
     for thread in stage.threads.all:
         thread.join(30)
     stage.threads.resize(9)
-    assert len(stage.threads.all) == 2
+    assert stage.threads.count == 0
+    assert not any(thread.is_alive() for thread in stage.threads.all)
     assert stage.ended == [[]]
 
 
