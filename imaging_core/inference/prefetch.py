@@ -27,7 +27,6 @@ def prefetched(tasks: Iterable[Task], limits: Limits, decoders: Sequence[Decoder
     """
     left = iter(tasks)
     count = 1
-    ahead: _Group | None = None
 
     def begin() -> _Group:
         return _Group(list(islice(left, count)), limits, decoders)
@@ -42,7 +41,7 @@ def prefetched(tasks: Iterable[Task], limits: Limits, decoders: Sequence[Decoder
             yield from group.wait()
             count = group.next_count
             if ahead is None and count == 1:
-                break
+                break  # the next one may lie elsewhere
             group = ahead or begin()
 
 

@@ -37,7 +37,7 @@ REST_SECONDS = 30.0
 """How long nothing is tried after a failure, or an object that is too long: neither an outage, nor a server that suits
 the other client alone, nor a folder of large files is to cost two requests for each."""
 
-_OK, _NOT_FOUND = 200, 404
+_OK, _NOT_FOUND = b"200", b"404"
 _NO_SUCH_KEY = b"<Code>NoSuchKey</Code>"
 _HEADERS = (b"content-length:", b"etag:", f"x-amz-meta-{SHA256}:".encode(), b"x-amz-server-side-encryption")
 _LOOK_SECONDS = 1.0
@@ -193,27 +193,28 @@ class _Object:
     def take(self, chunk: bytes) -> int | None:
         """A part of the body; 0 breaks off what is longer than it may be."""
         try:
-            if not self._chunks and self._is_given() and self._is_too_long():
+            if not self._chunks and self._status == _OK and self._is_too_long():
                 return 0
             self._chunks.append(chunk)
         except MemoryError:  # libcurl would print it; the other client meets it, or finds more
             return 0
         return None
 
-    def end(self, status: int, *, whole: bool) -> None:
+    def end(self, *, whole: bool) -> None:
         """The server has answered, or the connection broke."""
         self.ended = True
         if self.found is not None or not whole:
             return
         data = b"".join(self._chunks)
         self._chunks.clear()
-        if status == _NOT_FOUND and _NO_SUCH_KEY in data:
+        if self._status == _NOT_FOUND and _NO_SUCH_KEY in data:
             self.found = MissingError(f"{self.location}: no such object")
-        elif status == _OK and not self._is_too_long() and self._fits(data):
+        elif self._status == _OK and not self._is_too_long() and self._fits(data):
             self.found = data
 
-    def _is_given(self) -> bool:
-        return self.lines[0].split()[1:2] == [b"200"]
+    @property
+    def _status(self) -> bytes:
+        return self.lines[0].split()[1]
 
     def _is_too_long(self) -> bool:
         if self._head is None:
@@ -247,7 +248,6 @@ class _Line:
         self._region = region
         self._multi: CurlMulti = pycurl.CurlMulti()
         self._free: list[Curl] = []
-        self._made = 0
         self._waiting: deque[tuple[_Object, Credentials | None]] = deque()
         self._under_way: dict[Curl, _Object] = {}
         with _lock:
@@ -268,7 +268,7 @@ class _Line:
             multi.perform()
 
     def _ask(self) -> None:
-        while self._waiting and (self._free or self._made < AT_ONCE):
+        while self._waiting and len(self._under_way) < AT_ONCE:
             curl = self._free.pop() if self._free else self._make()
             each, keys = self._waiting.popleft()
             self._sign(curl, keys)
@@ -280,12 +280,12 @@ class _Line:
 
     def _end_what_has(self) -> bool:
         """Whether any transfer has ended."""
-        left, well, badly = self._multi.info_read()
+        _, well, badly = self._multi.info_read()
         for curl, whole in [*((each, True) for each in well), *((each, False) for each, _, _ in badly)]:
             self._multi.remove_handle(curl)
-            self._under_way.pop(curl).end(curl.getinfo(self._curl.RESPONSE_CODE), whole=whole)
+            self._under_way.pop(curl).end(whole=whole)
             self._free.append(curl)
-        return bool(well or badly or left)
+        return bool(well or badly)
 
     def _sign(self, curl: "Curl", keys: Credentials | None) -> None:
         if keys is None:
@@ -297,7 +297,6 @@ class _Line:
         curl.setopt(self._curl.HTTPHEADER, [f"x-amz-security-token: {token}"] if token else [])
 
     def _make(self) -> "Curl":
-        self._made += 1
         of = self._curl
         curl: Curl = of.Curl()
         for option, value in {
